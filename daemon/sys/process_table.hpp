@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/sys/process.hpp"
+
+/// What /proc says. These calls may block (a hung process holds locks): workers only.
+namespace dixis {
+
+struct ProcessFacts {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  pid_t group = 0;
+  pid_t session = 0;
+  char state = '?';  ///< 'Z' zombie, 'D' uninterruptible, 'T' stopped, …
+  std::uint64_t start_ticks = 0;
+  std::uint64_t cpu_ticks = 0;  ///< user + system, own threads
+  std::int64_t rss_bytes = 0;
+  std::string comm{};
+  std::string tree_mark{};  ///< DIXIS_TREE of its environment; empty if unreadable or not asked for
+};
+
+/// One process; nullopt if there is none with that pid.
+std::optional<ProcessFacts> read_process(pid_t pid, bool with_mark);
+/// All of them. `with_marks` reads each environment too.
+std::vector<ProcessFacts> read_process_table(bool with_marks);
+
+/// What makes a process a member of an app's tree.
+struct TreeKey {
+  std::string mark{};  ///< value of DIXIS_TREE
+  pid_t leader = 0;    ///< its session, and the ancestor of members
+  std::uint64_t leader_start_ticks = 0;
+};
+
+/// The members of a tree in `table`, zombies excluded: by mark, by session, by descent.
+std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key);
+
+/// The leader and its descendants by /proc/PID/task/*/children: cheap, for memory and CPU figures.
+std::vector<ProcessFacts> descendants(pid_t leader);
+
+/// A process as a person wants it named.
+struct ProcessPortrait {
+  pid_t pid = 0;
+  std::string comm{};
+  std::string command{};  ///< command line, blanks between words, at most 300 bytes
+  std::string cwd{};      ///< empty if unreadable
+  std::string user{};     ///< name, or the uid as digits
+};
+ProcessPortrait portray(pid_t pid);
+/// "php -S 127.0.0.1:8001 (pid 4711, user deploy, in /var/www/shop)".
+std::string to_text(const ProcessPortrait& portrait);
+
+}  // namespace dixis

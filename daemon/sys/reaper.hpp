@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+
+#include <boost/asio.hpp>
+
+#include "daemon/sys/process.hpp"
+#include "daemon/sys/worker.hpp"
+
+namespace dixis {
+
+/// The one place that waits for processes. It makes the daemon a child subreaper, reaps strangers
+/// that end up with us at once, and keeps a leader a zombie until its holder lets go, so that
+/// neither its pid nor its process group can be reused under a kill. Lives on the loop's thread.
+class Reaper {
+ public:
+  explicit Reaper(boost::asio::io_context& context);
+  ~Reaper();
+
+  /// From now on `leader` is reaped only by release(). Call it in the turn of the fork.
+  void hold(pid_t leader);
+
+  /// Waits on the pidfd until the process has ended; doesn't reap. For a process that isn't our
+  /// child the status is unknown, or what PIDFD_GET_INFO tells (kernel 6.15). Cancellable.
+  Task<ExitStatus> wait_exit(const Process& process);
+
+  /// Reaps a held leader. Its tree is gone.
+  void release(pid_t leader);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dixis

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio.hpp>
+
+#include "common/result.hpp"
+#include "daemon/sys/fd.hpp"
+#include "daemon/sys/process.hpp"
+#include "daemon/sys/worker.hpp"
+
+namespace dixis {
+
+/// What a child becomes before exec. Resolved beforehand: nothing is looked up in the child.
+struct Credentials {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups{};
+  std::string user{};
+  std::string home{};
+  std::string shell{};
+};
+
+struct SpawnLimit {
+  int resource = 0;
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
+/// Everything a spawn needs, ready before the fork.
+struct SpawnRequest {
+  std::string executable{};             ///< absolute path
+  std::vector<std::string> argv{};
+  std::vector<std::string> environment{};  ///< "NAME=value"
+  std::string cwd{};
+  std::optional<Credentials> credentials{};  ///< nullopt: the daemon's own
+  mode_t umask = 022;
+  int nice = 0;
+  std::vector<SpawnLimit> limits{};
+  int stdout_fd = -1;  ///< borrowed for the call; stdin is /dev/null
+  int stderr_fd = -1;
+};
+
+/// Where in the child a spawn failed.
+enum class SpawnStep { fork, session, limits, nice, gate, groups, gid, uid, chdir, stdio, exec };
+
+struct SpawnFailure {
+  SpawnStep step = SpawnStep::fork;
+  int error = 0;
+};
+
+/// "chdir /var/www/x: No such file or directory", naming what the step was about.
+std::string describe(const SpawnFailure& failure, const SpawnRequest& request);
+
+/// A child that waits at the gate: its own session, no descriptor but its own, signals blocked. If
+/// this is destroyed before the gate is opened (or the daemon dies), the child exits without exec.
+struct GatedChild {
+  Process process;
+  UniqueFd gate;     ///< our end
+  UniqueFd failure;  ///< {step, errno} or end-of-file at exec
+};
+
+/// Forks. The caller registers the child with the reaper in the same turn of the loop.
+/// The child: default signal handlers, setsid, close_range of all but its own, then the gate
+/// (end-of-file: _exit), limits, nice, groups, gid, uid, chdir, umask, unblock, exec.
+boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& request);
+
+/// Opens the gate and waits for exec. nullopt: the program runs.
+Task<std::optional<SpawnFailure>> open_gate(GatedChild& child);
+
+}  // namespace dixis

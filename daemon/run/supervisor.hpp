@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio.hpp>
+
+#include "common/model.hpp"
+#include "common/result.hpp"
+#include "daemon/model/spec.hpp"
+#include "daemon/run/event_bus.hpp"
+#include "daemon/run/operation.hpp"
+#include "daemon/sys/worker.hpp"
+
+namespace dixis {
+
+/// Where a daemon keeps its things.
+struct Directories {
+  std::filesystem::path config_file;
+  std::filesystem::path runtime;
+  std::filesystem::path state;
+  std::filesystem::path logs;
+};
+
+/// A target that names nothing.
+struct NoSuchApp {
+  std::string target;
+  std::optional<std::string> nearest;
+};
+
+/// What a load found and does. `operation` is null for a dry run and for an invalid configuration
+/// (then `problems` has an error, and nothing was touched).
+struct LoadReport {
+  std::vector<Problem> problems{};
+  std::vector<PlanItem> plan{};
+  OperationPtr operation{};
+  std::string file{};  ///< add and remove: the app's file
+};
+
+/// An app as `add` gets it.
+struct NewApp {
+  std::vector<std::string> command{};
+  std::optional<std::string> cwd{};
+  std::optional<std::string> user{};
+  std::optional<std::map<std::string, std::string>> env{};
+  std::optional<std::int64_t> port{};
+};
+BOOST_DESCRIBE_STRUCT(NewApp, (), (command, cwd, user, env, port))
+
+/// The pids that a signal went to.
+struct Signaled {
+  std::string app{};
+  std::uint32_t instance{};
+  std::vector<std::int64_t> pids{};
+};
+BOOST_DESCRIBE_STRUCT(Signaled, (), (app, instance, pids))
+
+/// All apps of this daemon and the verbs on them. Lives on the loop's thread; never blocks it.
+class Supervisor {
+ public:
+  using Targets = std::vector<std::string>;
+
+  Supervisor(boost::asio::io_context& loop, Directories directories, Config config);
+  ~Supervisor();
+
+  /// Takes back what a predecessor left running, then starts what shall be up, in order. Returns
+  /// when all is taken back; starts go on.
+  Task<void> run();
+
+  /// Checks names, NAME:N, globs and 'all' (no targets: all). nullopt: every target names something.
+  std::optional<NoSuchApp> unknown_target(const Targets& targets) const;
+
+  Task<std::vector<InstanceStatus>> list(Targets targets);
+  Task<std::vector<Description>> describe(Targets targets);
+
+  /// Verbs: accepted at once, carried out by themselves. Targets have been checked.
+  OperationPtr start(Targets targets, Caller caller);
+  OperationPtr stop(Targets targets, Caller caller);
+  OperationPtr restart(Targets targets, bool force, Caller caller);
+
+  Task<Result<std::vector<Signaled>>> signal(Targets targets, int signal, bool tree, Caller caller);
+
+  /// Reads the configuration (`file`: another one, from now on) and carries out the difference.
+  Task<LoadReport> load(std::optional<std::filesystem::path> file, bool dry_run, Caller caller);
+  Task<Result<LoadReport>> add(std::string name, NewApp app, Caller caller);
+  Task<Result<LoadReport>> remove(std::string name, Caller caller);
+
+  /// Stops all apps in reverse order; ends when that is done. Desired states stay as they are.
+  Task<void> shut_down();
+  bool shutting_down() const;
+  /// Asks main to shut down and end (the Shutdown method).
+  void request_shutdown();
+  Notifier& shutdown_requested();
+
+  EventBus& events();
+  const Access& access() const;
+  std::size_t app_count() const;
+  std::chrono::milliseconds uptime() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dixis

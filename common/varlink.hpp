@@ -13,11 +13,11 @@
 namespace dixis::varlink {
 
 /// Limits that both sides hold to. Beyond one, that connection is closed.
-inline constexpr std::size_t kMaxCallBytes = 1U << 20U;     ///< a call, as the daemon takes it
-inline constexpr std::size_t kMaxReplyBytes = 64U << 20U;   ///< a reply, as the client takes it
-inline constexpr std::size_t kMaxDepth = 32;                ///< nesting of a message
-inline constexpr int kHeartbeatSeconds = 10;                ///< on a stream without other replies
-inline constexpr int kSilenceSeconds = 30;                  ///< after which a stream is dead
+inline constexpr std::size_t kMaxCallBytes = 1U << 20U;    ///< a call, as the daemon takes it
+inline constexpr std::size_t kMaxReplyBytes = 64U << 20U;  ///< a reply, as the client takes it
+inline constexpr std::size_t kMaxDepth = 32;               ///< nesting of a message
+inline constexpr int kHeartbeatSeconds = 10;               ///< on a stream without other replies
+inline constexpr int kSilenceSeconds = 30;                 ///< after which a stream is dead
 
 /// Cuts a byte stream into messages. Not thread-safe; values only, no I/O.
 class FrameReader {
@@ -28,13 +28,17 @@ class FrameReader {
   Result<void> feed(std::string_view bytes);
   /// The next whole message without its NUL, if there is one.
   std::optional<std::string> next();
-  /// Whether a message has begun and not ended.
-  bool partial() const { return scanned_ < buffer_.size() || !buffer_.empty(); }
+  /// Whether bytes wait that next() has not returned: after next() said there is no whole message,
+  /// whether one has begun and not ended.
+  bool partial() const { return head_ < buffer_.size(); }
 
  private:
   std::size_t max_bytes_;
   std::string buffer_;
-  std::size_t scanned_ = 0;
+  std::size_t head_ = 0;     ///< where the next message begins
+  std::size_t scanned_ = 0;  ///< up to here there is no NUL after head_
+  std::size_t open_ = 0;     ///< length of the message that has begun and not ended
+  bool failed_ = false;
 };
 
 struct Call {
@@ -53,7 +57,8 @@ struct Reply {
 /// Message <-> value. Parsing checks depth, kind of each field and that it is one object.
 Result<Call> parse_call(std::string_view message);
 Result<Reply> parse_reply(std::string_view message);
-/// The frame, its ending NUL included.
+/// The frame, its ending NUL included. Bytes that aren't UTF-8 (an app's output, a path) become
+/// U+FFFD: one of them must not make the whole message unreadable.
 std::string frame(const Call& call);
 std::string frame(const Reply& reply);
 

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "daemon/sys/process.hpp"
@@ -37,11 +36,15 @@ struct TreeKey {
   std::uint64_t leader_start_ticks = 0;
 };
 
-/// The members of a tree in `table`, zombies excluded: by mark, by session, by descent.
+/// The members of a tree in `table`, zombies and this very process excluded: by mark, by session,
+/// by descent. Session and descent from the leader count only if the leader is in the table with
+/// the start time of the key (0: any); a number alone may be another's by now.
 std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key);
 
 /// The leader and its descendants by /proc/PID/task/*/children: cheap, for memory and CPU figures.
 std::vector<ProcessFacts> descendants(pid_t leader);
+/// The same from a table that was read already: for many leaders at once.
+std::vector<ProcessFacts> descendants(const std::vector<ProcessFacts>& table, pid_t leader);
 
 /// A process as a person wants it named.
 struct ProcessPortrait {

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <memory>
+#include <sys/types.h>
 
 #include <boost/asio.hpp>
 
@@ -23,15 +22,16 @@ class Reaper {
   void hold(pid_t leader);
 
   /// Waits on the pidfd until the process has ended; doesn't reap. For a process that isn't our
-  /// child the status is unknown, or what PIDFD_GET_INFO tells (kernel 6.15). Cancellable.
+  /// child the status is unknown, or what PIDFD_GET_INFO tells (kernel 6.15). Cancellable. It keeps
+  /// a pidfd of its own: `process` need not outlive the call.
   Task<ExitStatus> wait_exit(const Process& process);
 
-  /// Reaps a held leader. Its tree is gone.
+  /// Reaps a held leader. Its tree is gone. One that still lives is reaped when it dies.
   void release(pid_t leader);
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  ///< shared with handlers that may be queued when this goes
 };
 
 }  // namespace dixis

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include <boost/asio.hpp>
@@ -34,7 +33,7 @@ struct SpawnLimit {
 
 /// Everything a spawn needs, ready before the fork.
 struct SpawnRequest {
-  std::string executable{};             ///< absolute path
+  std::string executable{};  ///< absolute path
   std::vector<std::string> argv{};
   std::vector<std::string> environment{};  ///< "NAME=value"
   std::string cwd{};
@@ -54,6 +53,10 @@ struct SpawnFailure {
   int error = 0;
 };
 
+/// Called by result::value() on a failure; it throws std::runtime_error.
+[[noreturn]] void throw_exception_from_error(const SpawnFailure& failure,
+                                             const boost::source_location& location);
+
 /// "chdir /var/www/x: No such file or directory", naming what the step was about.
 std::string describe(const SpawnFailure& failure, const SpawnRequest& request);
 
@@ -70,7 +73,9 @@ struct GatedChild {
 /// (end-of-file: _exit), limits, nice, groups, gid, uid, chdir, umask, unblock, exec.
 boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& request);
 
-/// Opens the gate and waits for exec. nullopt: the program runs.
+/// Opens the gate and waits for exec. nullopt: the program runs. Both pipes are closed then. A
+/// child that was killed while it waited is a failure of the step `gate`; one that is killed
+/// between the gate and exec can't be told from one that runs: the reaper reports its death.
 Task<std::optional<SpawnFailure>> open_gate(GatedChild& child);
 
 }  // namespace dixis

@@ -1,16 +1,25 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/model.hpp"
 #include "common/result.hpp"
+#include "daemon/run/document.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
+
+/// Writes a generation of desired.json and returns when it is durable; blocks. At every instant
+/// some complete generation lies under desired.json, or, where there was none, nothing does. The
+/// order of its steps is in DOCUMENTS.md.
+Result<void> write_desired_generation(const std::filesystem::path& directory,
+                                      const std::string& text, const StepHook& before_step = {});
 
 /// The operator's last verb on each app, durable. An app without an entry is `up`.
 ///
@@ -19,7 +28,13 @@ namespace dixis {
 /// renames, fsync of the directory. Unknown fields are kept.
 class DesiredState {
  public:
+  struct Options {
+    std::chrono::milliseconds limit{2000};  ///< what change() waits for the disk
+    StepHook before_step{};                 ///< runs on the worker; for tests
+  };
+
   DesiredState(Worker& worker, std::filesystem::path directory);
+  DesiredState(Worker& worker, std::filesystem::path directory, Options options);
   ~DesiredState();
 
   /// What was found at start. A damaged file is put aside as desired.json.damaged-TIME and the
@@ -30,9 +45,9 @@ class DesiredState {
   };
   Loaded load();
 
-  /// Changes entries (nullopt: drops it) and returns when they are durable, or after 2 s or a failure
-  /// with the reason; the change stays in memory and goes out with the next write. Calls that come
-  /// while a write is under way share the next one.
+  /// Changes entries (nullopt: drops it) and returns when they are durable, or after 2 s or a
+  /// failure with the reason; the change stays in memory and goes out with the next write. Calls
+  /// that come while a write is under way share the next one. What changes nothing is not written.
   Task<Result<void>> change(std::map<std::string, std::optional<Desired>> changes);
 
   Desired of(const std::string& app) const;

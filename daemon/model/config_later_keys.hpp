@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/model/config_reader.hpp"
+
+/// Keys whose work isn't done yet: their form is checked, then they are 'not in this version'.
+namespace dixis {
+
+void read_health(ConfigReader& reader, const ConfigValue& value);
+void read_on_unhealthy(ConfigReader& reader, const ConfigValue& value);
+void read_build(ConfigReader& reader, const ConfigValue& value);
+void read_on_new_build(ConfigReader& reader, const ConfigValue& value);
+void read_new_build_settle(ConfigReader& reader, const ConfigValue& value);
+void read_reload(ConfigReader& reader, const ConfigValue& value);
+void read_restart_above(ConfigReader& reader, const ConfigValue& value);
+void read_logs(ConfigReader& reader, const ConfigValue& value);
+void read_later_size(ConfigReader& reader, const ConfigValue& value);
+void read_later_count(ConfigReader& reader, const ConfigValue& value);
+void read_cpu(ConfigReader& reader, const ConfigValue& value);
+
+/// Their keys, below an app's.
+void append_later_key_paths(std::vector<std::string>& paths, const std::string& app);
+
+}  // namespace dixis

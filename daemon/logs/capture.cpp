@@ -157,26 +157,29 @@ Result<void> Capture::adopt(const std::string& app, int pid) {
   return {};
 }
 
-Task<CaptureMark> Capture::mark(const std::string& app) {
+Task<CaptureMark> Capture::mark(std::string app) {  // NOLINT(performance-unnecessary-value-param)
   const CaptureMark unknown{out_file(app), err_file(app), kUnknownOffset, kUnknownOffset};
-  auto measured = co_await within(kAnswerLimit, impl_->worker.run([mark = unknown]() mutable {
+  auto measure = [mark = unknown]() mutable {
     mark.out_offset = size_of(mark.out_file);
     mark.err_offset = size_of(mark.err_file);
     return mark;
-  }));
-  co_return measured.value_or(unknown);
+  };
+  auto measuring = impl_->worker.run(std::move(measure));
+  auto measured = co_await within(kAnswerLimit, std::move(measuring));
+  co_return measured ? std::move(*measured) : unknown;
 }
 
 Task<std::string> Capture::last_lines(CaptureMark mark, int lines) {
-  auto text = co_await within(
-      kAnswerLimit, impl_->worker.run([carrier = impl_->carrier, mark = std::move(mark), lines] {
-        carrier->flush(mark.err_file);
-        auto found = last_lines_of(printable(read_tail(mark.err_file, mark.err_offset)), lines);
-        if (!found.empty()) return found;
-        carrier->flush(mark.out_file);
-        return last_lines_of(printable(read_tail(mark.out_file, mark.out_offset)), lines);
-      }));
-  co_return text.value_or(std::string());
+  auto read = [carrier = impl_->carrier, mark = std::move(mark), lines] {
+    carrier->flush(mark.err_file);
+    auto found = last_lines_of(printable(read_tail(mark.err_file, mark.err_offset)), lines);
+    if (!found.empty()) return found;
+    carrier->flush(mark.out_file);
+    return last_lines_of(printable(read_tail(mark.out_file, mark.out_offset)), lines);
+  };
+  auto reading = impl_->worker.run(std::move(read));
+  auto text = co_await within(kAnswerLimit, std::move(reading));
+  co_return text ? std::move(*text) : std::string();
 }
 
 }  // namespace dixis

@@ -49,7 +49,7 @@ class Capture {
   Result<void> adopt(const std::string& app, int pid);
 
   /// Where the files end now.
-  Task<CaptureMark> mark(const std::string& app);
+  Task<CaptureMark> mark(std::string app);
 
   /// The last `lines` lines of stderr (of stdout, if that is empty) since the mark, at most 4 KiB.
   /// Waits first, at most 200 ms, until what is in the pipes has been carried.

@@ -1,0 +1,1 @@
+from lib.fixtures import daemon, make_daemon, port, pytest_runtest_makereport  # noqa: F401

@@ -1,0 +1,1 @@
+"""What the scenarios are written with. See tests/integration/README.md."""

@@ -20,27 +20,28 @@ namespace bj = boost::json;
 
 constexpr const char* kChecksum = "checksum";
 
-/// Keys sorted, no blanks: the same for the same content, whatever wrote it. The depth is the
-/// parser's.
+/// Keys sorted, no blanks (`jq -cS`): the same for the same content, whatever wrote it. The parser
+/// has limited the depth.
 void append_canonical(const bj::value& value, std::string& out) {  // NOLINT(misc-no-recursion)
   if (const auto* object = value.if_object()) {
-    std::vector<std::string_view> keys;
-    keys.reserve(object->size());
-    for (const auto& field : *object) keys.emplace_back(field.key().data(), field.key().size());
-    std::sort(keys.begin(), keys.end());
+    std::vector<const bj::key_value_pair*> fields;
+    fields.reserve(object->size());
+    for (const auto& field : *object) fields.push_back(&field);
+    std::sort(fields.begin(), fields.end(),
+              [](const auto* a, const auto* b) { return a->key() < b->key(); });
     out += '{';
-    for (const auto key : keys) {
-      out += bj::serialize(bj::string_view(key.data(), key.size()));
+    for (const auto* field : fields) {
+      if (field != fields.front()) out += ',';
+      out += bj::serialize(field->key());
       out += ':';
-      append_canonical(object->at(bj::string_view(key.data(), key.size())), out);
-      out += ',';
+      append_canonical(field->value(), out);
     }
     out += '}';
   } else if (const auto* array = value.if_array()) {
     out += '[';
     for (const auto& item : *array) {
+      if (&item != &array->front()) out += ',';
       append_canonical(item, out);
-      out += ',';
     }
     out += ']';
   } else {

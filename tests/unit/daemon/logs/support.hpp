@@ -7,6 +7,7 @@
 #include <iostream>
 #include <iterator>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -22,11 +23,9 @@ namespace dixis::test {
 /// A directory of its own, gone afterwards.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "dixis-unit-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
+  TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
+  /// On a tmpfs, where fsync costs nothing.
+  static TemporaryDirectory in_memory() { return TemporaryDirectory("/dev/shm"); }
   ~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
@@ -37,6 +36,12 @@ class TemporaryDirectory {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  explicit TemporaryDirectory(const std::filesystem::path& parent) {
+    std::string name = (parent / "dixis-unit-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+
   std::filesystem::path path_;
 };
 

@@ -1,0 +1,165 @@
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio.hpp>
+#include <spdlog/spdlog.h>
+
+#include "common/version.hpp"
+#include "daemon/model/config.hpp"
+#include "daemon/run/file_limit.hpp"
+#include "daemon/run/supervisor.hpp"
+#include "daemon/serve/control_socket.hpp"
+#include "daemon/serve/logging.hpp"
+#include "daemon/serve/options.hpp"
+#include "daemon/serve/server.hpp"
+
+namespace asio = boost::asio;
+using namespace dixis;
+
+namespace {
+
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2, kConfigInvalid = 7, kInterrupted = 130 };
+
+int fail(const Error& error) {
+  std::cerr << "dixisd: " << error.message << '\n';
+  if (!error.hint.empty()) std::cerr << "        " << error.hint << '\n';
+  return kFailed;
+}
+
+int check(const DefaultPaths& paths) {
+  const LoadedConfig loaded = load_config(paths.config);
+  for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
+  if (!loaded.ok()) return kConfigInvalid;
+  std::cout << paths.config.string() << ": good, " << loaded.config.apps.size() << " apps";
+  if (!loaded.problems.empty()) std::cout << ", " << loaded.problems.size() << " warnings";
+  std::cout << '\n';
+  return kOk;
+}
+
+void announce_ready(int fd) {
+  constexpr std::string_view kReady = "READY=1\n";
+  if (::write(fd, kReady.data(), kReady.size()) < 0) {
+    spdlog::warn("cannot write READY=1 to descriptor {}", fd);
+  }
+  ::close(fd);
+}
+
+Task<void> load_again(Supervisor& supervisor) {
+  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP"};
+  const LoadReport report = co_await supervisor.load(std::nullopt, false, caller);
+  for (const auto& problem : report.problems) spdlog::warn("{}", format_problem(problem));
+  spdlog::info("SIGHUP: {}", report.operation ? "configuration loaded" : "nothing was changed");
+}
+
+/// SIGTERM and SIGINT ask for the end, SIGHUP loads.
+Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor) {
+  bool interrupted = false;
+  while (true) {
+    const auto [error, signal] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (error) co_return;
+    if (signal == SIGHUP) {
+      asio::co_spawn(signals.get_executor(), load_again(supervisor), asio::detached);
+      continue;
+    }
+    if (signal == SIGINT && interrupted) {
+      spdlog::error("interrupted again: exiting at once; apps that are not stopped run on");
+      ::_exit(kInterrupted);
+    }
+    interrupted = interrupted || signal == SIGINT;
+    spdlog::info("{}: stopping all apps", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    supervisor.request_shutdown();
+  }
+}
+
+/// Remembers that somebody asked, even if nobody waits for it yet.
+struct End {
+  bool requested = false;
+  Notifier changed{};
+};
+
+Task<void> watch_requests(Supervisor& supervisor, End& end) {
+  co_await supervisor.shutdown_requested().wait();
+  end.requested = true;
+  end.changed.notify_all();
+}
+
+Task<void> live(Supervisor& supervisor, Server& server, End& end, std::string socket,
+                std::optional<int> ready_fd) {
+  server.start();
+  co_await supervisor.run();
+  spdlog::info("ready: control socket {}, {} apps", socket, supervisor.app_count());
+  if (ready_fd) announce_ready(*ready_fd);
+  while (!end.requested) co_await end.changed.wait();
+  co_await supervisor.shut_down();
+  co_await server.close();
+}
+
+int serve(const Options& options, Config config, ControlSocket socket) {
+  asio::io_context loop(1);
+  const auto& paths = options.paths;
+  Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
+                        std::move(config));
+  Server server(loop, supervisor, std::move(socket.listener));
+  asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
+  End end;
+  std::exception_ptr failure;
+  asio::co_spawn(loop, watch_signals(signals, supervisor), asio::detached);
+  asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
+  asio::co_spawn(loop, live(supervisor, server, end, socket.path.string(), options.ready_fd),
+                 [&](std::exception_ptr error) {
+                   failure = error;
+                   loop.stop();
+                 });
+  loop.run();
+  if (socket.ours) ::unlink(socket.path.c_str());
+  if (failure) std::rethrow_exception(failure);
+  spdlog::info("ended");
+  return kOk;
+}
+
+int start(const Options& options) {
+  ::umask(022);
+  ::signal(SIGPIPE, SIG_IGN);
+  LoadedConfig loaded = load_config(options.paths.config);
+  for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
+  if (!loaded.ok()) return kConfigInvalid;
+
+  const auto& runtime = options.paths.runtime_dir;
+  if (const auto made = prepare_runtime_directory(runtime); !made) return fail(made.error());
+  const auto lock = lock_runtime_directory(runtime);
+  if (!lock) return fail(lock.error());
+  auto socket = open_control_socket(runtime);
+  if (!socket) return fail(socket.error());
+  if (::chdir("/") != 0) return fail(errno_error("chdir /", errno));
+  raise_file_limit();
+  log_to_stderr();
+  return serve(options, std::move(loaded.config), std::move(*socket));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto options = parse_options(argc, argv);
+    if (!options) {
+      std::cerr << "dixisd: " << options.error().message << "; see dixisd --help\n";
+      return kUsage;
+    }
+    if (options->help) {
+      std::cout << usage();
+      return kOk;
+    }
+    if (options->version) {
+      std::cout << "dixisd " << kVersion << '\n';
+      return kOk;
+    }
+    return options->check ? check(options->paths) : start(*options);
+  } catch (const std::exception& error) {
+    return fail({error.what()});
+  }
+}

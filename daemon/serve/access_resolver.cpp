@@ -1,0 +1,26 @@
+#include "daemon/serve/access_resolver.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace dixis {
+
+Task<AccessIds> AccessResolver::resolve(Access access) {
+  while (resolved_ != access) {
+    if (worker_) {
+      co_await done_.wait();
+      continue;
+    }
+    worker_ = std::make_unique<Worker>("dixis-names");
+    AccessIds ids = co_await worker_->run([access] { return resolve_access(access); });
+    for (const auto& name : ids.unknown) {
+      spdlog::warn("access: there is no {} on this machine; nobody is admitted by it", name);
+    }
+    ids_ = std::move(ids);
+    resolved_ = access;
+    worker_.reset();
+    done_.notify_all();
+  }
+  co_return ids_;
+}
+
+}  // namespace dixis

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <boost/asio.hpp>
+
+#include "common/varlink.hpp"
+#include "daemon/run/notifier.hpp"
+#include "daemon/run/supervisor.hpp"
+#include "daemon/serve/connection.hpp"
+#include "daemon/serve/peer.hpp"
+
+namespace dixis {
+
+/// The replies of one call before its last one. Cheap to copy.
+class ReplyStream {
+ public:
+  explicit ReplyStream(std::shared_ptr<Connection> connection)
+      : connection_(std::move(connection)), last_(std::make_shared<Clock::time_point>()) {}
+
+  /// Sends a reply that more will follow; pauses while the client reads too slowly. Throws
+  /// operation_aborted once nobody listens any more.
+  Task<void> send(boost::json::object parameters);
+
+  /// Waits for a change, and sends a heartbeat when one is due.
+  Task<void> wait(Notifier& changed);
+
+  /// Throws operation_aborted once nobody listens any more.
+  void check() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Clock::time_point> last_;  ///< when a reply was sent
+};
+
+/// What a handler gets. The references outlive the handler.
+struct CallContext {
+  Supervisor& supervisor;
+  const Peer& peer;
+  Role role;
+  const varlink::Call& call;
+  ReplyStream stream;
+
+  /// Who asked for `verb`, for records.
+  Caller caller(std::string verb) const;
+};
+
+/// Answers one call: sends what comes before through the stream and returns the last reply.
+using Handler = Task<varlink::Reply> (*)(CallContext);
+
+/// Runs `task` to its end even if the call that waits for it loses its client: the supervisor's
+/// work is never torn in the middle.
+template <class T>
+Task<T> shielded(Task<T> task) {
+  namespace asio = boost::asio;
+  const auto executor = co_await asio::this_coro::executor;
+  co_return co_await asio::co_spawn(
+      executor, std::move(task),
+      asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+}
+
+}  // namespace dixis

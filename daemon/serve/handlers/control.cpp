@@ -1,0 +1,55 @@
+#include "daemon/serve/handlers/follow.hpp"
+#include "daemon/serve/handlers/handlers.hpp"
+#include "daemon/serve/parameters.hpp"
+
+namespace dixis::handlers {
+
+namespace {
+
+struct VerbParameters {
+  std::vector<std::string> targets{};
+  std::optional<bool> wait{};
+};
+BOOST_DESCRIBE_STRUCT(VerbParameters, (), (targets, wait))
+
+struct RestartParameters {
+  std::vector<std::string> targets{};
+  std::optional<bool> wait{};
+  std::optional<bool> force{};
+};
+BOOST_DESCRIBE_STRUCT(RestartParameters, (), (targets, wait, force))
+
+}  // namespace
+
+Task<varlink::Reply> start(CallContext context) {
+  VerbParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  auto operation = context.supervisor.start(parameters.targets, context.caller("start"));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+Task<varlink::Reply> stop(CallContext context) {
+  VerbParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  auto operation = context.supervisor.stop(parameters.targets, context.caller("stop"));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+Task<varlink::Reply> restart(CallContext context) {
+  RestartParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  auto operation = context.supervisor.restart(parameters.targets, parameters.force.value_or(false),
+                                              context.caller("restart"));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+}  // namespace dixis::handlers

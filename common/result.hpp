@@ -1,7 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <boost/assert/source_location.hpp>
@@ -15,9 +17,29 @@ struct Error {
   std::string hint{};   ///< what to do next; empty where there is nothing sensible to say
 };
 
-/// A value or the reason why there is none.
+/// A value or the reason why there is none. Boost's result, but implicitly made of a string too: an
+/// Error can be made of one, which is why the base class refuses to choose.
 template <class T>
-using Result = boost::system::result<T, Error>;
+class Result : public boost::system::result<T, Error> {
+  using Base = boost::system::result<T, Error>;
+
+ public:
+  using Base::Base;
+  template <class U>
+    requires std::convertible_to<U, T> && (!std::same_as<std::remove_cvref_t<U>, Error>)
+  Result(U&& value) : Base(boost::system::in_place_value, std::forward<U>(value)) {}
+  Result(Error error) : Base(boost::system::in_place_error, std::move(error)) {}
+};
+
+template <>
+class Result<void> : public boost::system::result<void, Error> {
+  using Base = boost::system::result<void, Error>;
+
+ public:
+  using Base::Base;
+  Result() = default;
+  Result(Error error) : Base(boost::system::in_place_error, std::move(error)) {}
+};
 
 /// "WHAT: strerror(error_number)", as an Error. `error_number` is an errno value.
 Error errno_error(std::string_view what, int error_number, std::string hint = {});

@@ -40,4 +40,12 @@ void Notifier::notify_all() {
   for (auto* timer : waiting_) timer->cancel();
 }
 
+void Notifier::notify_one() {
+  if (waiting_.empty()) return;
+  auto* first = waiting_.front();
+  // Out of the list now, so that the next call wakes the next one.
+  waiting_.erase(waiting_.begin());
+  first->cancel();
+}
+
 }  // namespace dixis

@@ -15,6 +15,8 @@ class Notifier {
   Task<bool> wait(std::chrono::milliseconds timeout);
   Task<void> wait();
   void notify_all();
+  /// Resumes the one that has waited longest.
+  void notify_one();
 
  private:
   std::vector<boost::asio::steady_timer*> waiting_;

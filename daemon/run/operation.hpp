@@ -42,11 +42,20 @@ class Operation {
   const std::vector<Progress>& progress() const { return progress_; }
   /// The result, once it has ended.
   const std::optional<VerbResult>& result() const { return result_; }
+  /// Whether the desired state it brings is durable by now, or can't be made so: what a client that
+  /// doesn't wait for the end is answered with.
+  bool remembered() const { return remembered_; }
+  const std::optional<std::string>& not_durable() const { return not_durable_; }
   /// Notified at each progress and at the end.
   Notifier& changed() { return changed_; }
 
   void report(Progress progress) {
     progress_.push_back(std::move(progress));
+    changed_.notify_all();
+  }
+  void set_remembered(std::optional<std::string> not_durable) {
+    remembered_ = true;
+    not_durable_ = std::move(not_durable);
     changed_.notify_all();
   }
   void finish(VerbResult result) {
@@ -59,6 +68,8 @@ class Operation {
   std::chrono::milliseconds deadline_;
   std::vector<Progress> progress_;
   std::optional<VerbResult> result_;
+  bool remembered_ = false;
+  std::optional<std::string> not_durable_;
   Notifier changed_;
 };
 

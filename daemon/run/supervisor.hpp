@@ -103,8 +103,9 @@ class Supervisor {
   std::size_t app_count() const;
   std::chrono::milliseconds uptime() const;
 
+  struct Impl;  ///< supervisor_impl.hpp
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

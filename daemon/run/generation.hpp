@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/model.hpp"
+#include "daemon/logs/capture.hpp"
+#include "daemon/run/launch_plan.hpp"
+#include "daemon/run/notifier.hpp"
+#include "daemon/sys/process.hpp"
+#include "daemon/sys/process_table.hpp"
+
+namespace dixis {
+
+/// What runs (or ran) as one generation of a slot; shared by the coroutines that look after it.
+struct Generation {
+  std::uint64_t number = 0;
+  Process process{};  ///< the leader; pid -1 before the fork
+  TreeKey tree{};
+  LaunchPlan plan{};
+  CaptureMark log_mark{};
+  std::int64_t begun_ms = 0;             ///< boot time: launch asked for
+  std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs
+  bool adopted = false;
+  bool stderr_told = false;
+  std::string proof{};  ///< what was proven, in words
+  std::optional<Death> death{};
+  std::vector<TimelineStep> timeline{};
+
+  // The end of its tree.
+  bool killing = false;           ///< SIGKILL instead of the stop signal
+  std::uint64_t tree_changes = 0;  ///< counts what makes a scan of the tree outdated
+  Notifier tree_changed{};
+  std::set<pid_t> watched{};      ///< members whose end will be noticed
+  std::set<pid_t> asked{};        ///< members that got the stop signal
+
+  void note_tree_change() {
+    ++tree_changes;
+    tree_changed.notify_all();
+  }
+};
+
+}  // namespace dixis

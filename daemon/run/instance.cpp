@@ -1,0 +1,204 @@
+#include "daemon/run/instance.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include "common/death.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+namespace asio = boost::asio;
+
+Instance::Instance(Services& services, AppSpec spec, std::uint32_t number)
+    : services_(services),
+      spec_(std::move(spec)),
+      number_(number),
+      backoff_timer_(services.loop),
+      start_timer_(services.loop),
+      stop_timer_(services.loop) {}
+
+std::string Instance::label() const {
+  return spec_.instances > 1 ? spec_.name + ":" + std::to_string(number_) : spec_.name;
+}
+
+bool Instance::runs(std::uint64_t generation) const {
+  return slot_.current && slot_.current->generation == generation;
+}
+
+void Instance::spawn(Task<void> task) {
+  // An exception in supervision is a bug: let it end the daemon, whose apps outlive it.
+  asio::co_spawn(services_.loop, std::move(task), [](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+void Instance::publish(Event event) const {
+  event.app = spec_.name;
+  event.instance = number_;
+  if (!event.state) event.state = slot_.state;
+  services_.events.publish(std::move(event));
+}
+
+void Instance::expect_start(bool expected) {
+  start_expected_ = expected;
+  changed_.notify_all();
+}
+
+bool Instance::settled() const {
+  if (start_expected_) return false;
+  if (slot_.current && slot_.current->phase == machine::Phase::serving) return true;
+  if (slot_.failures > 0) return true;
+  return !slot_.current;
+}
+
+void Instance::apply(machine::Event event) {
+  pending_.push_back(std::move(event));
+  if (std::exchange(applying_, true)) return;
+  while (!pending_.empty()) {
+    const auto next = std::move(pending_.front());
+    pending_.pop_front();
+    apply_one(next);
+  }
+  applying_ = false;
+  changed_.notify_all();
+}
+
+void Instance::apply_one(const machine::Event& event) {
+  const auto before = slot_.state;
+  const double random = std::uniform_real_distribution<double>(0, 1)(services_.random);
+  auto step = machine::step(std::move(slot_), event, policy(), {boottime_ms(), random});
+  slot_ = std::move(step.slot);
+  for (const auto& action : step.actions) {
+    std::visit([this](const auto& what) { carry_out(what); }, action);
+  }
+  if (slot_.state == before) return;
+  Event change{.type = "state"};
+  if (slot_.current) change.generation = slot_.current->generation;
+  change.message = slot_.message;
+  publish(std::move(change));
+}
+
+void Instance::carry_out(const machine::Launch& action) { spawn(launch(action.generation)); }
+
+void Instance::carry_out(const machine::BeginProof& /*action*/) { spawn(prove(generation_)); }
+
+void Instance::carry_out(const machine::Terminate& /*action*/) {
+  stop_begun_ms_ = boottime_ms();
+  signal_group(generation_->process.pid, spec_.stop.signal);
+}
+
+void Instance::carry_out(const machine::KillTree& /*action*/) {
+  generation_->killing = true;
+  generation_->note_tree_change();
+  if (!slot_.current->leader_dead) spawn(kill_members(generation_));
+}
+
+void Instance::carry_out(const machine::Sweep& /*action*/) { spawn(sweep(generation_)); }
+
+void Instance::carry_out(const machine::Bury& /*action*/) {
+  services_.reaper.release(generation_->process.pid);
+  remove_record(services_.runtime_directory, spec_.name, number_, generation_->number);
+  if (stop_begun_ms_ != 0) {
+    const auto took = boottime_ms() - std::exchange(stop_begun_ms_, 0);
+    last_timeline_ = {{"stop", took}};
+  } else {
+    last_timeline_.clear();
+  }
+  generation_.reset();
+}
+
+asio::steady_timer& Instance::timer(machine::Timer which) {
+  switch (which) {
+    case machine::Timer::backoff:
+      return backoff_timer_;
+    case machine::Timer::start:
+      return start_timer_;
+    case machine::Timer::stop:
+      break;
+  }
+  return stop_timer_;
+}
+
+void Instance::carry_out(const machine::ArmTimer& action) {
+  auto& which = timer(action.timer);
+  which.expires_after(action.delay);
+  const auto expiry = which.expiry();
+  if (action.timer == machine::Timer::backoff) retry_at_ms_ = boottime_ms() + action.delay.count();
+  which.async_wait([self = shared_from_this(), kind = action.timer,
+                    expiry](const boost::system::error_code& error) {
+    // An expiry that was queued when the timer was re-armed is no expiry of the new one.
+    if (error || self->timer(kind).expiry() != expiry) return;
+    self->timer_fired(kind);
+  });
+}
+
+void Instance::carry_out(const machine::CancelTimer& action) {
+  // Also outdates an expiry that is queued already.
+  timer(action.timer).expires_at(asio::steady_timer::time_point::max());
+}
+
+void Instance::timer_fired(machine::Timer which) {
+  if (which == machine::Timer::start && generation_) {
+    // The same end as the machine's own, with what the proof was waiting for.
+    return apply(machine::ProofFailed{generation_->number,
+                                      {Cause::start_timeout, why_not_proven(*generation_)}});
+  }
+  apply(machine::TimerFired{which});
+}
+
+InstanceStatus Instance::status(Desired desired) const {
+  InstanceStatus out;
+  out.app = spec_.name;
+  out.instance = number_;
+  out.state = slot_.state;
+  out.desired = desired;
+  out.restarts = slot_.restarts;
+  out.message = slot_.message;
+  out.last_death = last_death_;
+  if (start_expected_ && !slot_.current) {
+    out.state = State::starting;
+    out.message = "waits for what it starts after";
+  }
+  if (generation_ && generation_->process.pid > 0) {
+    out.pid = generation_->process.pid;
+    out.generation = generation_->number;
+    if (generation_->exec_ms) out.uptime_ms = boottime_ms() - *generation_->exec_ms;
+  }
+  if (const auto& listen = generation_ ? generation_->plan.listen : last_listen_; listen) {
+    out.port = listen->port;
+  } else if (spec_.listen) {
+    out.port = spec_.listen->port;
+  }
+  if (slot_.state == State::backoff) {
+    out.retry_in_ms = std::max<std::int64_t>(0, retry_at_ms_ - boottime_ms());
+  }
+  if (out.message.empty() && last_death_ && !generation_ && slot_.desired == Desired::up) {
+    out.message = last_death_->message;
+  }
+  return out;
+}
+
+Milliseconds Instance::stop_deadline() const {
+  // Beyond the stop timeout: the kill, and the look whether all is gone.
+  return spec_.stop.timeout + std::chrono::seconds(5);
+}
+
+Milliseconds Instance::start_deadline() const {
+  return spec_.start.timeout + std::chrono::seconds(10);
+}
+
+Task<void> Instance::halt() {
+  const auto self = shared_from_this();
+  start_expected_ = false;
+  apply(machine::Halt{{Cause::shutdown, "dixisd was told to end"}});
+  const auto deadline = std::chrono::steady_clock::now() + stop_deadline();
+  while (slot_.current) {
+    const auto left = std::chrono::duration_cast<Milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left <= Milliseconds(0)) co_return;
+    co_await changed_.wait(left);
+  }
+}
+
+}  // namespace dixis

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio.hpp>
+
+#include "common/model.hpp"
+#include "daemon/model/instance_machine.hpp"
+#include "daemon/model/spec.hpp"
+#include "daemon/run/generation.hpp"
+#include "daemon/run/operation.hpp"
+#include "daemon/run/records.hpp"
+#include "daemon/run/services.hpp"
+#include "daemon/run/verb_lane.hpp"
+
+namespace dixis {
+
+/// A slot of an app: feeds the machine with what happens and carries its actions out. Lives on the
+/// loop's thread; its coroutines keep it alive until they have ended.
+class Instance : public std::enable_shared_from_this<Instance> {
+ public:
+  Instance(Services& services, AppSpec spec, std::uint32_t number);
+
+  const AppSpec& spec() const { return spec_; }
+  /// Takes effect at the next spawn, stop or death.
+  void set_spec(AppSpec spec) { spec_ = std::move(spec); }
+  std::uint32_t number() const { return number_; }
+  /// "frontend", or "frontend:1" where an app has several.
+  std::string label() const;
+
+  const machine::Slot& slot() const { return slot_; }
+  const std::shared_ptr<Generation>& generation() const { return generation_; }
+  /// Notified at every change of the slot.
+  Notifier& changed() { return changed_; }
+  VerbLane& lane() { return lane_; }
+
+  /// True from a start that waits for its predecessors until it is launched.
+  void expect_start(bool expected);
+  bool start_expected() const { return start_expected_; }
+  /// Whether apps that come after this one may start: proven, has failed once, or shall not run.
+  bool settled() const;
+
+  /// Row of `list` without memory and CPU, which need a look at /proc.
+  InstanceStatus status(Desired desired) const;
+  const std::vector<TimelineStep>& last_timeline() const { return last_timeline_; }
+  const std::vector<std::string>& last_argv() const { return last_argv_; }
+
+  /// Takes back a generation that runs already.
+  void adopt(const GenerationRecord& record, Process process, Desired desired);
+
+  /// Ends what runs because the daemon ends, and waits for it.
+  Task<void> halt();
+
+  // Verbs, to be run in the lane (instance_verbs.cpp). `report` gets the steps.
+  using Report = std::function<void(const std::string& step, const std::string& message)>;
+  Task<Outcome> start(VerbTicket ticket, Caller caller, Report report);
+  Task<Outcome> stop(VerbTicket ticket, machine::Reason reason, Report report);
+  struct RestartOptions {
+    machine::Reason reason{};
+    bool force = false;                ///< skip the preflight
+    std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
+  };
+  Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+
+  /// The longest a verb may take, of its own.
+  Milliseconds start_deadline() const;
+  Milliseconds stop_deadline() const;
+
+ private:
+  // The machine (instance.cpp).
+  void apply(machine::Event event);
+  void apply_one(const machine::Event& event);
+  void carry_out(const machine::Launch& action);
+  void carry_out(const machine::BeginProof& action);
+  void carry_out(const machine::Terminate& action);
+  void carry_out(const machine::KillTree& action);
+  void carry_out(const machine::Sweep& action);
+  void carry_out(const machine::Bury& action);
+  void carry_out(const machine::ArmTimer& action);
+  void carry_out(const machine::CancelTimer& action);
+  boost::asio::steady_timer& timer(machine::Timer which);
+  void timer_fired(machine::Timer which);
+  machine::Policy policy() const { return {spec_.start, spec_.stop, spec_.restart}; }
+  bool runs(std::uint64_t generation) const;
+  void spawn(Task<void> task);
+  void publish(Event event) const;
+
+  // From launch to death (instance_launch.cpp).
+  Task<void> launch(std::uint64_t number);
+  Task<Result<void>> spawn_generation(std::shared_ptr<Generation> generation);
+  Task<void> discard(GatedChild child);
+  Task<void> watch(std::shared_ptr<Generation> generation);
+  Death make_death(const Generation& generation, const ExitStatus& status) const;
+  GenerationRecord record_of(const Generation& generation) const;
+  std::string tree_mark(std::uint64_t number) const;
+  std::string tree_mark_prefix() const;
+
+  // The proof (instance_proof.cpp).
+  Task<void> prove(std::shared_ptr<Generation> generation);
+  Task<void> prove_port(std::shared_ptr<Generation> generation);
+  struct PortProof {
+    bool proven = false;
+    std::string text{};  ///< what was proven, or who else listens; empty: look again
+  };
+  Task<PortProof> look_at_port(std::shared_ptr<Generation> generation,
+                               std::vector<Listener> listeners);
+  void proven(Generation& generation, std::string text);
+  std::string why_not_proven(const Generation& generation) const;
+
+  // The end of a tree (instance_end.cpp).
+  Task<void> sweep(std::shared_ptr<Generation> generation);
+  Task<void> kill_members(std::shared_ptr<Generation> generation);
+  void watch_member(const std::shared_ptr<Generation>& generation, const ProcessFacts& member);
+  Task<std::string> survivors(TreeKey tree);
+  Task<Result<void>> verify_stopped();
+
+  // Pieces of the verbs (instance_verbs.cpp).
+  Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
+                             std::int64_t begun_ms);
+  Task<Result<std::string>> prove_running();
+  Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
+  Outcome outcome(bool ok, std::string message, std::int64_t begun_ms) const;
+
+  Services& services_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  AppSpec spec_;
+  std::uint32_t number_;
+  machine::Slot slot_;
+  std::deque<machine::Event> pending_;
+  bool applying_ = false;
+  std::shared_ptr<Generation> generation_;
+  std::optional<Death> last_death_;
+  std::vector<TimelineStep> last_timeline_;
+  std::vector<std::string> last_argv_;
+  std::optional<ListenAddress> last_listen_;
+
+  /// The latest start that failed, for the verb that waits for it.
+  struct Failure {
+    std::uint64_t generation = 0;
+    std::string message{};
+    CaptureMark log_mark{};
+    bool ran = false;
+  };
+  std::optional<Failure> last_failure_;
+
+  boost::asio::steady_timer backoff_timer_;
+  boost::asio::steady_timer start_timer_;
+  boost::asio::steady_timer stop_timer_;
+  std::int64_t retry_at_ms_ = 0;
+  std::int64_t stop_begun_ms_ = 0;
+  bool start_expected_ = false;
+  Notifier changed_;
+  VerbLane lane_;
+};
+
+using InstancePtr = std::shared_ptr<Instance>;
+
+}  // namespace dixis

@@ -1,0 +1,92 @@
+// The end of a tree: nothing of it may be left, and nothing may listen on its port.
+#include <csignal>
+
+#include "daemon/run/instance.hpp"
+#include "daemon/run/port_check.hpp"
+#include "daemon/sys/reaper.hpp"
+
+namespace dixis {
+
+namespace asio = boost::asio;
+
+void Instance::watch_member(const std::shared_ptr<Generation>& generation,
+                            const ProcessFacts& member) {
+  if (!generation->watched.insert(member.pid).second) return;
+  auto process = open_process(member.pid, member.start_ticks);
+  if (!process) return generation->note_tree_change();  // gone already: look again
+  const int signal = generation->killing ? SIGKILL : spec_.stop.signal;
+  if (generation->asked.insert(member.pid).second) send_signal(*process, signal);
+  const auto held = std::make_shared<Process>(std::move(*process));
+  spawn([](Services& services, std::shared_ptr<Generation> of,
+           std::shared_ptr<Process> watched) -> Task<void> {
+    co_await services.reaper.wait_exit(*watched);
+    of->watched.erase(watched->pid);
+    of->note_tree_change();
+  }(services_, generation, held));
+}
+
+Task<void> Instance::kill_members(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  signal_group(generation->process.pid, SIGKILL);
+  const auto members = co_await services_.trees.members(generation->tree);
+  for (const auto& member : members) {
+    if (const auto process = open_process(member.pid, member.start_ticks)) {
+      send_signal(*process, SIGKILL);
+    }
+  }
+}
+
+Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  while (true) {
+    const auto seen = generation->tree_changes;
+    const auto members = co_await services_.trees.members(generation->tree);
+    if (members.empty()) break;
+    if (generation->killing) co_await kill_members(generation);
+    for (const auto& member : members) watch_member(generation, member);
+    while (generation->tree_changes == seen) co_await generation->tree_changed.wait();
+  }
+  const bool stays_down = slot_.desired == Desired::down || slot_.halted;
+  if (stays_down && generation->plan.listen) {
+    auto released = co_await services_.proc_worker.run(
+        [app = spec_.name, listen = *generation->plan.listen] {
+          return check_port_released(app, listen);
+        });
+    if (!released) {
+      apply(machine::PortHeld{generation->number, released.error().message});
+      co_return;
+    }
+  }
+  apply(machine::TreeGone{generation->number});
+}
+
+Task<std::string> Instance::survivors(TreeKey tree) {
+  const auto members = co_await services_.trees.members(tree);
+  std::string out;
+  for (const auto& member : members) {
+    if (!out.empty()) out += ", ";
+    out += member.comm + " (pid " + std::to_string(member.pid) +
+           (member.state == 'D' ? ", in uninterruptible sleep" : "") + ")";
+  }
+  co_return out;
+}
+
+Task<Result<void>> Instance::verify_stopped() {
+  const auto self = shared_from_this();
+  const auto table = co_await services_.trees.scan();
+  const auto prefix = tree_mark_prefix();
+  std::string left;
+  for (const auto& process : *table) {
+    if (!process.tree_mark.starts_with(prefix) || process.state == 'Z') continue;
+    auto opened = open_process(process.pid, process.start_ticks);
+    if (!opened) continue;
+    send_signal(*opened, SIGKILL);
+    co_await services_.reaper.wait_exit(*opened);
+  }
+  if (!last_listen_) co_return Result<void>{};
+  auto released = co_await services_.proc_worker.run(
+      [app = spec_.name, listen = *last_listen_] { return check_port_released(app, listen); });
+  co_return released;
+}
+
+}  // namespace dixis

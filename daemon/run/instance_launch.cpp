@@ -1,0 +1,229 @@
+// From launch to death: preflight, spawn behind the gate, and the watch over the leader.
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "common/death.hpp"
+#include "daemon/model/words.hpp"
+#include "daemon/run/instance.hpp"
+#include "daemon/sys/clock.hpp"
+#include "daemon/sys/spawn.hpp"
+
+namespace dixis {
+
+namespace {
+
+std::string with_hint(const Error& error) {
+  return error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+}
+
+/// The limits of a child: the app's own, and files as they were before dixisd raised its own.
+std::vector<SpawnLimit> spawn_limits(const AppSpec& spec) {
+  std::vector<SpawnLimit> out;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  out.push_back({RLIMIT_NOFILE, std::min<rlim_t>(1024, files.rlim_max), files.rlim_max});
+  for (const auto& limit : spec.limits) out.push_back({limit.resource, limit.value, limit.value});
+  return out;
+}
+
+SpawnRequest spawn_request(const AppSpec& spec, const LaunchPlan& plan, const CaptureEnds& ends) {
+  SpawnRequest out;
+  out.executable = plan.executable;
+  out.argv = plan.argv;
+  out.environment = to_envp(plan.environment);
+  out.cwd = spec.cwd.string();
+  out.credentials = plan.credentials;
+  out.umask = spec.umask;
+  out.nice = spec.nice;
+  out.limits = spawn_limits(spec);
+  out.stdout_fd = ends.out.get();
+  out.stderr_fd = ends.err.get();
+  return out;
+}
+
+std::string hex(std::uint64_t value) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(value));
+  return text.data();
+}
+
+}  // namespace
+
+std::string Instance::tree_mark_prefix() const {
+  // Two daemons on one machine have two runtime directories.
+  const auto where = std::hash<std::string>{}(services_.runtime_directory.string());
+  return hex(where) + "/" + spec_.name + "/" + std::to_string(number_) + "/";
+}
+
+std::string Instance::tree_mark(std::uint64_t number) const {
+  return tree_mark_prefix() + std::to_string(number) + "@" + std::to_string(boottime_ms());
+}
+
+Task<void> Instance::launch(std::uint64_t number) {
+  const auto self = shared_from_this();
+  const auto place = co_await services_.launches.enter();
+  if (!runs(number)) co_return;
+  expect_start(false);
+  const auto generation = std::make_shared<Generation>();
+  generation->number = number;
+  generation->begun_ms = boottime_ms();
+  generation->tree.mark = tree_mark(number);
+  generation_ = generation;
+
+  auto ready = co_await spawn_generation(generation);
+  if (ready) {
+    publish({.type = "spawned",
+             .generation = number,
+             .pid = generation->process.pid,
+             .message = "pid " + std::to_string(generation->process.pid)});
+    apply(machine::Launched{number});
+    spawn(watch(generation));
+    co_return;
+  }
+  generation_.reset();
+  last_failure_ = Failure{number, with_hint(ready.error()), {}, false};
+  publish({.type = "warning", .generation = number, .message = with_hint(ready.error())});
+  apply(machine::LaunchFailed{number, with_hint(ready.error())});
+}
+
+Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
+  PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
+  auto plan = co_await services_.slow_worker.run(
+      [request = std::move(request)] { return preflight(request); });
+  if (!plan) co_return plan.error();
+  generation->plan = std::move(*plan);
+  last_argv_ = generation->plan.argv;
+  last_listen_ = generation->plan.listen;
+  generation->timeline = std::exchange(last_timeline_, {});
+  generation->timeline.push_back({"preflight", boottime_ms() - generation->begun_ms});
+
+  generation->log_mark = co_await services_.capture.mark(spec_.name);
+  auto ends = services_.capture.open(spec_.name);
+  if (!ends) co_return ends.error();
+  const auto spawn_begun = boottime_ms();
+  const auto child_request = spawn_request(spec_, generation->plan, *ends);
+  auto child = spawn_gated(child_request);
+  if (!child) {
+    co_return Error{"cannot start " + label() + ": " + dixis::describe(child.error(), child_request)};
+  }
+  services_.reaper.hold(child->process.pid);
+  ends = Error{};  // our copies go, so that the pipes end with the app
+
+  generation->tree.leader = child->process.pid;
+  generation->tree.leader_start_ticks = child->process.start_ticks;
+  auto record = record_of(*generation);
+  record.pid = child->process.pid;
+  record.start_ticks = child->process.start_ticks;
+  const auto recorded = write_record(services_.runtime_directory, record);
+  if (!recorded) {
+    co_await discard(std::move(*child));
+    co_return recorded.error();
+  }
+  const auto failure = co_await open_gate(*child);
+  if (failure) {
+    co_await discard(std::move(*child));
+    remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
+    co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
+  }
+  generation->process = std::move(child->process);
+  generation->exec_ms = boottime_ms();
+  generation->timeline.push_back({"spawn", *generation->exec_ms - spawn_begun});
+  co_return Result<void>{};
+}
+
+/// Ends a child that never became the app: without its gate it exits.
+Task<void> Instance::discard(GatedChild child) {
+  child.gate.reset();
+  co_await services_.reaper.wait_exit(child.process);
+  services_.reaper.release(child.process.pid);
+}
+
+Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  const auto status = co_await services_.reaper.wait_exit(generation->process);
+  auto death = make_death(*generation, status);
+  if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
+    last_failure_ = Failure{generation->number, death.message + " before it was proven",
+                            generation->log_mark, true};
+  }
+  generation->death = death;
+  last_death_ = death;
+  publish({.type = "death",
+           .generation = generation->number,
+           .pid = generation->process.pid,
+           .death = death,
+           .message = death.message});
+  apply(machine::LeaderDied{generation->number, status.code});
+}
+
+Death Instance::make_death(const Generation& generation, const ExitStatus& status) const {
+  const auto& life = *slot_.current;
+  Death out;
+  out.generation = generation.number;
+  out.at = wall_clock_now();
+  if (generation.exec_ms) out.lived_ms = boottime_ms() - *generation.exec_ms;
+  out.core_dumped = status.core_dumped;
+  if (status.signal) {
+    out.how = How::signaled;
+    out.signal = signal_name(*status.signal);
+  } else if (status.code) {
+    out.how = How::exited;
+    out.code = *status.code;
+    out.cause = Cause::itself;
+  }
+  if (life.ended_for) {
+    out.cause = life.ended_for->cause;
+    out.detail = life.ended_for->detail;
+    out.escalated = life.escalated && status.signal == SIGKILL;
+  }
+  out.message = death_message(out);
+  return out;
+}
+
+GenerationRecord Instance::record_of(const Generation& generation) const {
+  GenerationRecord out;
+  out.app = spec_.name;
+  out.instance = number_;
+  out.generation = generation.number;
+  out.pid = generation.process.pid;
+  out.start_ticks = generation.process.start_ticks;
+  out.boot_id = services_.boot;
+  out.tree_mark = generation.tree.mark;
+  out.phase = !generation.exec_ms ? Phase::gated
+              : runs(generation.number) && slot_.current->proven_at_ms ? Phase::online
+                                                                       : Phase::starting;
+  out.restarts = slot_.restarts;
+  out.consecutive_failures = slot_.failures;
+  out.started_boot_ms = generation.exec_ms.value_or(boottime_ms());
+  out.started_at = wall_clock_now();
+  if (generation.plan.listen) {
+    out.port = generation.plan.listen->port;
+    out.host = generation.plan.listen->host;
+  }
+  return out;
+}
+
+void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
+  const auto generation = std::make_shared<Generation>();
+  generation->number = record.generation;
+  generation->adopted = true;
+  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
+  generation->process = std::move(process);
+  generation->exec_ms = record.started_boot_ms;
+  generation->begun_ms = record.started_boot_ms;
+  if (record.port) {
+    generation->plan.listen = ListenAddress{record.host, static_cast<std::uint16_t>(*record.port)};
+  }
+  last_listen_ = generation->plan.listen;
+  generation_ = generation;
+  slot_.desired = desired;
+  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
+    publish({.type = "warning", .message = with_hint(carried.error())});
+  }
+  apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
+                         record.consecutive_failures});
+  spawn(watch(generation));
+}
+
+}  // namespace dixis

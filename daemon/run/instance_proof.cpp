@@ -1,0 +1,142 @@
+// The proof: alive, and a listener on its port that belongs to a process of its own tree; where there
+// is no port, alive for `start.stable`.
+#include <chrono>
+
+#include "daemon/run/instance.hpp"
+#include "daemon/run/port_check.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Holders {
+  bool own = false;
+  std::string listener{};  ///< which of them, in words
+  std::string stranger{};  ///< who else listens; empty if nobody could be named
+};
+
+/// Whose the listeners are. Worker only.
+Holders look_at_holders(const std::vector<Listener>& listeners, const TreeKey& tree) {
+  Holders out;
+  std::vector<pid_t> members;
+  for (const auto& member : tree_members(read_process_table(true), tree)) {
+    members.push_back(member.pid);
+  }
+  for (const auto& listener : listeners) {
+    if (const auto own = socket_holders(listener.inode, members); !own.empty()) {
+      out.own = true;
+      out.listener = to_text(listener);
+      if (own.front() != tree.leader) out.listener += " (pid " + std::to_string(own.front()) + ")";
+      return out;
+    }
+  }
+  for (const auto& listener : listeners) {
+    out.stranger = holder_text(listener) + " listens on " + to_text(listener);
+  }
+  return out;
+}
+
+std::vector<Listener> only_concerning(std::vector<Listener> listeners,
+                                      const ListenAddress& address) {
+  std::erase_if(listeners,
+                [&](const Listener& listener) { return !concerns(listener, address); });
+  return listeners;
+}
+
+std::string seconds(Milliseconds duration) {
+  return std::to_string(duration.count() / 1000) + " s";
+}
+
+}  // namespace
+
+Task<void> Instance::prove(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  if (generation->plan.listen) {
+    co_await prove_port(generation);
+    co_return;
+  }
+  asio::steady_timer stable(services_.loop, spec_.start.stable);
+  co_await stable.async_wait(asio::use_awaitable);
+  if (!runs(generation->number) || generation->death) co_return;
+  proven(*generation, "alive for " + std::to_string(spec_.start.stable.count()) + " ms");
+}
+
+Task<void> Instance::prove_port(std::shared_ptr<Generation> generation) {
+  const auto number = generation->number;
+  const auto proving = [&] {
+    return runs(number) && slot_.current->phase == machine::Phase::proving;
+  };
+  while (proving()) {
+    // In slices, so that a generation that died isn't waited for until the start timeout.
+    auto found = co_await services_.listeners.wait(generation->plan.listen->port, 1s);
+    if (!proving()) co_return;
+    if (found.empty()) continue;
+    const auto proof = co_await look_at_port(generation, std::move(found));
+    if (!proving()) co_return;
+    if (proof.proven) co_return proven(*generation, proof.text);
+    if (!proof.text.empty()) {
+      const std::string text = "not proven: " + proof.text + ", which is not a process of " + label();
+      last_failure_ = Failure{number, text, generation->log_mark, true};
+      apply(machine::ProofFailed{number, {Cause::start_timeout, text}});
+      co_return;
+    }
+  }
+}
+
+Task<Instance::PortProof> Instance::look_at_port(std::shared_ptr<Generation> generation,
+                                                 std::vector<Listener> listeners) {
+  auto concerned = only_concerning(std::move(listeners), *generation->plan.listen);
+  if (concerned.empty()) co_return PortProof{};
+  auto holders = co_await services_.proc_worker.run(
+      [concerned, tree = generation->tree] { return look_at_holders(concerned, tree); });
+  if (holders.own) co_return PortProof{true, "listening on " + holders.listener};
+  // It may have been closed while we looked; then somebody else holds nothing.
+  const auto still = only_concerning(ListenerWatch::on_port(generation->plan.listen->port),
+                                     *generation->plan.listen);
+  if (still.empty()) co_return PortProof{};
+  co_return PortProof{false, holders.stranger};
+}
+
+void Instance::proven(Generation& generation, std::string text) {
+  generation.proof = std::move(text);
+  generation.timeline.push_back({"proven", boottime_ms() - *generation.exec_ms});
+  apply(machine::Proven{generation.number});
+  if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
+  write_record(services_.runtime_directory, record_of(generation));
+  publish({.type = "proven",
+           .generation = generation.number,
+           .pid = generation.process.pid,
+           .message = generation.proof});
+}
+
+std::string Instance::why_not_proven(const Generation& generation) const {
+  const std::string within = " within its start timeout of " + seconds(spec_.start.timeout);
+  if (!generation.plan.listen) return "not proven" + within;
+  return "nothing of its tree listened on port " + std::to_string(generation.plan.listen->port) +
+         within;
+}
+
+Task<Result<std::string>> Instance::prove_running() {
+  const auto self = shared_from_this();
+  const auto generation = generation_;
+  if (!generation->plan.listen) co_return "alive, pid " + std::to_string(generation->process.pid);
+  auto listeners = ListenerWatch::on_port(generation->plan.listen->port);
+  if (listeners.empty()) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) +
+                        "), but nothing listens on port " +
+                        std::to_string(generation->plan.listen->port),
+                    "restart it"};
+  }
+  const auto proof = co_await look_at_port(generation, std::move(listeners));
+  if (proof.proven) {
+    co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text;
+  }
+  co_return Error{"it runs, but " + (proof.text.empty() ? "its port is not its own" : proof.text),
+                  "stop the other process, then restart this app"};
+}
+
+}  // namespace dixis

@@ -1,0 +1,160 @@
+// The verbs on one slot. They say what shall be, and watch the slot until it is, or can't be.
+#include "common/json.hpp"
+#include "daemon/run/instance.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+namespace {
+
+std::string with_hint(const Error& error) {
+  return error.hint.empty() ? error.message : error.message + "; " + error.hint;
+}
+
+/// The step a slot is at, for the progress line.
+std::string step_of(const machine::Slot& slot) {
+  if (!slot.current) return json::enum_name(slot.state);
+  switch (slot.current->phase) {
+    case machine::Phase::launching:
+      return "spawning";
+    case machine::Phase::proving:
+      return "proving";
+    case machine::Phase::serving:
+      return "proven";
+    case machine::Phase::ending:
+      break;
+  }
+  return "stopping";
+}
+
+}  // namespace
+
+Outcome Instance::outcome(bool ok, std::string message, std::int64_t begun_ms) const {
+  Outcome out;
+  out.app = spec_.name;
+  out.instance = number_;
+  out.ok = ok;
+  out.message = std::move(message);
+  out.elapsed_ms = boottime_ms() - begun_ms;
+  if (generation_ && generation_->process.pid > 0) {
+    out.pid = generation_->process.pid;
+    out.generation = generation_->number;
+  }
+  return out;
+}
+
+Task<Outcome> Instance::failed_start(std::string message, std::int64_t begun_ms) {
+  const auto failure = *last_failure_;
+  if (failure.ran) {
+    const auto lines = co_await services_.capture.last_lines(failure.log_mark, 10);
+    if (!lines.empty()) message += "; its last lines:\n" + lines;
+  }
+  co_return outcome(false, std::move(message), begun_ms);
+}
+
+Task<Outcome> Instance::await_proven(VerbTicket ticket, std::uint64_t first_generation,
+                                     Report report, std::int64_t begun_ms) {
+  const auto self = shared_from_this();
+  std::string told;
+  while (true) {
+    if (!ticket->superseded.empty()) {
+      co_return outcome(false, "ended early: " + ticket->superseded + " was asked for", begun_ms);
+    }
+    const auto& current = slot_.current;
+    if (current && current->generation >= first_generation &&
+        current->phase == machine::Phase::serving) {
+      co_return outcome(true,
+                        "pid " + std::to_string(generation_->process.pid) + ": " +
+                            generation_->proof,
+                        begun_ms);
+    }
+    if (last_failure_ && last_failure_->generation >= first_generation) {
+      co_return co_await failed_start(last_failure_->message, begun_ms);
+    }
+    if (slot_.halted) co_return outcome(false, "dixisd is ending", begun_ms);
+    if (slot_.state == State::failed) co_return outcome(false, slot_.message, begun_ms);
+    if (const auto step = step_of(slot_); step != told) {
+      told = step;
+      report(step, "");
+    }
+    // Every phase has a timer of its own (stop, start), so this ends; the client watches the time.
+    co_await changed_.wait();
+  }
+}
+
+Task<Outcome> Instance::start(VerbTicket ticket, Caller /*caller*/, Report report) {
+  const auto self = shared_from_this();
+  const auto begun = boottime_ms();
+  const bool serves = slot_.current && slot_.current->phase == machine::Phase::serving;
+  if (serves) {
+    const auto proof = co_await prove_running();
+    if (slot_.current && slot_.current->phase == machine::Phase::serving) {
+      co_return proof ? outcome(true, "runs already, " + *proof, begun)
+                      : outcome(false, with_hint(proof.error()), begun);
+    }
+  }
+  const bool under_way = slot_.current && !slot_.current->ended_for &&
+                         slot_.current->phase != machine::Phase::ending;
+  const auto first = under_way ? slot_.current->generation : slot_.next_generation;
+  apply(machine::Start{});
+  co_return co_await await_proven(ticket, first, report, begun);
+}
+
+Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Report report) {
+  const auto self = shared_from_this();
+  const auto begun = boottime_ms();
+  if (!options.force) {
+    report("preflight", "");
+    PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
+    if (generation_) request.own = generation_->tree;
+    const auto ready =
+        co_await services_.slow_worker.run([request = std::move(request)] { return preflight(request); });
+    if (!ready) {
+      const std::string old = generation_ && generation_->exec_ms
+                                  ? "; the old process goes on (pid " +
+                                        std::to_string(generation_->process.pid) + ")"
+                                  : "";
+      co_return outcome(false, "not restarted: " + with_hint(ready.error()) + old, begun);
+    }
+  }
+  if (!ticket->superseded.empty()) {
+    co_return outcome(false, "ended early: " + ticket->superseded + " was asked for", begun);
+  }
+  const auto first = slot_.next_generation;
+  if (options.new_spec) spec_ = std::move(*options.new_spec);
+  apply(machine::Restart{options.reason});
+  co_return co_await await_proven(ticket, first, report, begun);
+}
+
+Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Report report) {
+  const auto self = shared_from_this();
+  const auto begun = boottime_ms();
+  const bool was_down = !slot_.current;
+  start_expected_ = false;
+  apply(machine::Stop{reason});
+  const auto deadline = std::chrono::steady_clock::now() + stop_deadline();
+  if (slot_.current) report("stopping", "");
+  while (slot_.current) {
+    const auto left = std::chrono::duration_cast<Milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left <= Milliseconds(0)) {
+      const TreeKey tree = generation_ ? generation_->tree : TreeKey{};
+      const auto left_over = co_await survivors(tree);
+      co_return outcome(false,
+                        "did not stop; left are: " +
+                            (left_over.empty() ? std::string("nothing visible") : left_over),
+                        begun);
+    }
+    co_await changed_.wait(left);
+  }
+  if (slot_.state == State::failed) co_return outcome(false, slot_.message, begun);
+  const auto verified = co_await verify_stopped();
+  if (!verified) co_return outcome(false, with_hint(verified.error()), begun);
+  if (was_down) co_return outcome(true, "is stopped: its tree is gone, its port is free", begun);
+  const std::string how = last_death_ && last_death_->escalated
+                              ? "stopped; it had to be killed after its stop timeout"
+                              : "stopped";
+  co_return outcome(true, how, begun);
+}
+
+}  // namespace dixis

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <random>
+#include <string>
+
+#include <boost/asio.hpp>
+
+#include "daemon/logs/capture.hpp"
+#include "daemon/run/desired_state.hpp"
+#include "daemon/run/event_bus.hpp"
+#include "daemon/run/listener_watch.hpp"
+#include "daemon/run/throttle.hpp"
+#include "daemon/run/tree_scanner.hpp"
+#include "daemon/sys/reaper.hpp"
+#include "daemon/sys/worker.hpp"
+
+namespace dixis {
+
+struct Directories;
+
+/// What all instances share. Made once by the supervisor, outlives them, loop's thread only.
+struct Services {
+  Services(boost::asio::io_context& context, const Directories& where);
+
+  boost::asio::io_context& loop;
+  std::filesystem::path runtime_directory;
+  std::string boot;  ///< the kernel's id of this boot
+
+  // Three workers of the design, and one for /proc, so that a hung file of an app delays no stop.
+  Worker state_worker{"dixis-state"};
+  Worker log_worker{"dixis-logs"};
+  Worker slow_worker{"dixis-slow"};
+  Worker proc_worker{"dixis-proc"};
+
+  Reaper reaper;
+  EventBus events{};
+  DesiredState desired;
+  Capture capture;
+  ListenerWatch listeners;
+  TreeScanner trees;
+  Throttle launches{4};
+  std::mt19937_64 random{std::random_device{}()};
+};
+
+}  // namespace dixis

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "daemon/run/services.hpp"
+#include "daemon/run/supervisor.hpp"
+#include "daemon/run/targets.hpp"
+
+namespace dixis {
+
+/// The supervisor's inside, over several files: verbs (supervisor_verbs.cpp), configuration
+/// (supervisor_load.cpp), what it shows (supervisor_views.cpp).
+struct Supervisor::Impl {
+  Impl(boost::asio::io_context& loop, Directories where, Config config);
+
+  Directories directories;
+  Config config;
+  Services services;
+  Apps apps;
+  std::int64_t started_ms;
+  std::uint64_t next_operation = 1;
+  bool ending = false;
+  bool loading = false;      ///< a load is under way; another one waits
+  Notifier load_finished{};
+  Notifier shutdown_request{};
+
+  /// What is remembered of the last look at /proc, for CPU in percent.
+  struct CpuSample {
+    std::uint64_t generation = 0;
+    std::int64_t at_ms = 0;
+    std::uint64_t ticks = 0;
+  };
+  std::map<std::string, CpuSample> cpu_samples{};
+
+  void add_app(const AppSpec& spec);
+  Desired desired_of(const Instance& instance) const;
+
+  // Start at boot.
+  void take_back();
+  void adopt_record(const GenerationRecord& record);
+  OperationPtr begin_boot();
+
+  // Verbs.
+  using Body = std::function<Task<Outcome>(Target target, Instance::Report report)>;
+  using Changes = std::map<std::string, std::optional<Desired>>;
+  OperationPtr new_operation(Milliseconds deadline);
+  OperationPtr run_verb(std::vector<Target> targets, Changes changes, Milliseconds deadline,
+                        Body body, const Caller& caller);
+  Task<void> carry_out(OperationPtr operation, std::vector<Target> targets, Changes changes,
+                       Body body);
+  Changes desired_changes(const std::vector<Target>& targets, Desired desired) const;
+  OperationPtr start(std::vector<Target> targets, Caller caller);
+  OperationPtr stop(std::vector<Target> targets, Caller caller);
+  OperationPtr restart(std::vector<Target> targets, bool force, Caller caller);
+  Task<Outcome> start_one(Target target, Caller caller, Instance::Report report);
+  Task<Outcome> stop_one(Target target, std::vector<Target> all, machine::Reason reason,
+                         Instance::Report report);
+  Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
+                            Instance::Report report);
+  Task<void> await_predecessors(std::string app, Instance::Report report);
+  Milliseconds start_deadline(const std::string& app) const;
+  Milliseconds lane_deadline(const Target& target) const;
+
+  // Configuration.
+  Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller);
+  OperationPtr carry_out_plan(std::vector<PlanItem> plan, Config next, Caller caller);
+  std::vector<Target> slots_of(const std::string& app) const;
+  Task<Outcome> carry_out_item(PlanItem item, AppSpec spec, Caller caller, Instance::Report report);
+  Task<Outcome> replace(AppSpec spec, Caller caller, Instance::Report report);
+  Task<Outcome> resize(AppSpec spec, Caller caller, Instance::Report report);
+
+  // Views.
+  Task<std::vector<InstanceStatus>> statuses(std::vector<Target> targets);
+  Task<Description> describe(Target target);
+};
+
+}  // namespace dixis

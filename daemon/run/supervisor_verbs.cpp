@@ -1,0 +1,295 @@
+// The verbs over many slots: who waits for whom, what is remembered, and the answer as a whole.
+#include <algorithm>
+#include <numeric>
+
+#include "daemon/run/supervisor_impl.hpp"
+
+namespace dixis {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+std::string to_text(const Caller& caller) {
+  return "`dixisctl " + caller.verb + "` (uid " + std::to_string(caller.uid) + ", pid " +
+         std::to_string(caller.pid) + ")";
+}
+
+OperationPtr Supervisor::Impl::new_operation(Milliseconds deadline) {
+  return std::make_shared<Operation>(
+      std::to_string(started_ms) + "-" + std::to_string(next_operation++), deadline);
+}
+
+namespace {
+
+/// What the slots of one verb share until the last one has ended.
+struct Gathering {
+  std::vector<Outcome> outcomes{};
+  std::size_t open = 0;
+  std::optional<std::string> not_durable{};
+  Notifier changed{};
+};
+
+Task<void> gather_one(std::shared_ptr<Gathering> gathering, std::size_t index,
+                      Task<Outcome> body) {
+  auto outcome = co_await std::move(body);
+  gathering->outcomes[index] = std::move(outcome);
+  --gathering->open;
+  gathering->changed.notify_all();
+}
+
+Task<void> remember(std::shared_ptr<Gathering> gathering, Services& services,
+                    Supervisor::Impl::Changes changes, OperationPtr operation) {
+  const auto durable = co_await services.desired.change(std::move(changes));
+  if (!durable) {
+    gathering->not_durable =
+        "done, but it would not survive a reboot: " + durable.error().message;
+  }
+  operation->set_remembered(gathering->not_durable);
+  --gathering->open;
+  gathering->changed.notify_all();
+}
+
+void rethrow(const std::exception_ptr& error) {
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
+Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Target> targets,
+                                       Changes changes, Body body) {
+  const auto gathering = std::make_shared<Gathering>();
+  gathering->outcomes.resize(targets.size());
+  gathering->open = targets.size();
+  if (changes.empty()) {
+    operation->set_remembered({});
+  } else {
+    ++gathering->open;
+    asio::co_spawn(services.loop, remember(gathering, services, std::move(changes), operation),
+                   rethrow);
+  }
+  for (std::size_t index = 0; index < targets.size(); ++index) {
+    const auto& instance = targets[index].instance;
+    Instance::Report report = [operation, instance, since = std::chrono::steady_clock::now()](
+                                  const std::string& step, const std::string& message) {
+      const auto elapsed = std::chrono::steady_clock::now() - since;
+      operation->report({instance->spec().name, instance->number(), step, message,
+                         std::chrono::duration_cast<Milliseconds>(elapsed).count()});
+    };
+    asio::co_spawn(services.loop,
+                   gather_one(gathering, index, body(targets[index], std::move(report))), rethrow);
+  }
+  while (gathering->open > 0) co_await gathering->changed.wait();
+  operation->finish({std::move(gathering->outcomes), gathering->not_durable, {}});
+}
+
+OperationPtr Supervisor::Impl::run_verb(std::vector<Target> targets, Changes changes,
+                                        Milliseconds deadline, Body body, const Caller& caller) {
+  const auto operation = new_operation(deadline);
+  for (const auto& target : targets) {
+    if (caller.uid < 0) break;  // the daemon's own doing: its effects are events
+    services.events.publish({.type = "verb",
+                             .app = target.instance->spec().name,
+                             .instance = target.instance->number(),
+                             .message = to_text(caller)});
+  }
+  asio::co_spawn(services.loop,
+                 carry_out(operation, std::move(targets), std::move(changes), std::move(body)),
+                 rethrow);
+  return operation;
+}
+
+Supervisor::Impl::Changes Supervisor::Impl::desired_changes(const std::vector<Target>& targets,
+                                                            Desired desired) const {
+  Changes changes;
+  for (const auto& target : targets) {
+    const auto& name = target.instance->spec().name;
+    const auto own = name + ":" + std::to_string(target.instance->number());
+    if (target.whole_app) {
+      changes[name] = desired;
+      changes[own] = std::nullopt;
+    } else {
+      changes[own] = desired;
+      // One slot of a stopped app comes up: the others stay down, each by its own entry.
+      if (desired == Desired::up && services.desired.of(name) == Desired::down) {
+        for (const auto& other : apps.at(name).instances) {
+          changes.try_emplace(name + ":" + std::to_string(other->number()), Desired::down);
+        }
+        changes[name] = Desired::up;
+      }
+    }
+  }
+  return changes;
+}
+
+Milliseconds Supervisor::Impl::lane_deadline(const Target& target) const {
+  const auto& instance = *target.instance;
+  const auto one = instance.start_deadline() + instance.stop_deadline();
+  return one * static_cast<int>(1 + target.instance->lane().length());
+}
+
+Milliseconds Supervisor::Impl::start_deadline(const std::string& app) const {
+  const auto found = apps.find(app);
+  if (found == apps.end()) return 0ms;
+  Milliseconds before{0};
+  for (const auto& name : found->second.spec.after) {
+    const auto other = apps.find(name);
+    const bool waits = other != apps.end() &&
+                       std::any_of(other->second.instances.begin(), other->second.instances.end(),
+                                   [](const InstancePtr& slot) { return !slot->settled(); });
+    if (waits) before = std::max(before, start_deadline(name));
+  }
+  return before + found->second.spec.start.timeout + 10s;
+}
+
+OperationPtr Supervisor::Impl::start(std::vector<Target> targets, Caller caller) {
+  Milliseconds deadline{0};
+  // All are expected before the first deadline is made up: those that come later wait for these.
+  for (const auto& target : targets) {
+    if (!target.instance->slot().current) target.instance->expect_start(true);
+  }
+  for (const auto& target : targets) {
+    deadline = std::max(deadline, start_deadline(target.instance->spec().name) +
+                                      lane_deadline(target));
+  }
+  auto changes = desired_changes(targets, Desired::up);
+  return run_verb(
+      std::move(targets), std::move(changes), deadline,
+      [this, caller](Target target, Instance::Report report) {
+        return start_one(std::move(target), caller, std::move(report));
+      },
+      caller);
+}
+
+Task<void> Supervisor::Impl::await_predecessors(std::string app, Instance::Report report) {
+  const auto found = apps.find(app);
+  if (found == apps.end()) co_return;
+  for (const auto& name : std::vector<std::string>(found->second.spec.after)) {
+    const auto other = apps.find(name);
+    if (other == apps.end()) continue;
+    for (const auto& slot : std::vector<InstancePtr>(other->second.instances)) {
+      if (!slot->settled()) report("queued", "starts after " + name);
+      while (!slot->settled()) co_await slot->changed().wait();
+      const bool serves =
+          slot->slot().current && slot->slot().current->phase == machine::Phase::serving;
+      if (!serves && slot->slot().desired == Desired::up) {
+        services.events.publish({.type = "warning",
+                                 .app = app,
+                                 .message = app + " starts although " + name +
+                                            ", which it comes after, is not up"});
+      }
+    }
+  }
+}
+
+Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance::Report report) {
+  const auto instance = target.instance;
+  if (!instance->slot().current) {
+    instance->expect_start(true);
+    co_await await_predecessors(instance->spec().name, report);
+    // A stop that came meanwhile withdrew it.
+    if (!instance->start_expected() && !instance->slot().current) {
+      co_return Outcome{instance->spec().name, instance->number(), false,
+                        "ended early: a stop was asked for"};
+    }
+  }
+  co_return co_await instance->lane().run(
+      VerbKind::start, true,
+      [instance, caller, report](VerbTicket ticket) {
+        return instance->start(std::move(ticket), caller, report);
+      },
+      [instance](const std::string& by) {
+        instance->expect_start(false);
+        return Outcome{instance->spec().name, instance->number(), false,
+                       "ended early: " + by + " was asked for"};
+      },
+      [instance] { instance->changed().notify_all(); });
+}
+
+OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) {
+  Milliseconds deadline{0};
+  // In reverse order one after the other, at worst.
+  for (const auto& target : targets) deadline += target.instance->stop_deadline() + 5s;
+  auto changes = desired_changes(targets, Desired::down);
+  const machine::Reason reason{Cause::verb, to_text(caller)};
+  return run_verb(
+      targets, std::move(changes), deadline,
+      [this, targets, reason](Target target, Instance::Report report) {
+        return stop_one(std::move(target), targets, reason, std::move(report));
+      },
+      caller);
+}
+
+namespace {
+
+/// The slots among `all` whose apps come after `app`: they stop before it.
+std::vector<InstancePtr> successors(const std::vector<Target>& all, const std::string& app) {
+  std::vector<InstancePtr> out;
+  for (const auto& target : all) {
+    const auto& after = target.instance->spec().after;
+    if (std::find(after.begin(), after.end(), app) != after.end()) out.push_back(target.instance);
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<Outcome> Supervisor::Impl::stop_one(Target target, std::vector<Target> all,
+                                         machine::Reason reason, Instance::Report report) {
+  const auto instance = target.instance;
+  instance->expect_start(false);
+  for (const auto& other : successors(all, instance->spec().name)) {
+    const auto until = std::chrono::steady_clock::now() + other->stop_deadline();
+    while (other->slot().current && std::chrono::steady_clock::now() < until) {
+      report("queued", "stops after " + other->label());
+      co_await other->changed().wait(1s);
+    }
+  }
+  if (reason.cause == Cause::shutdown) {
+    co_await instance->halt();
+    co_return Outcome{instance->spec().name, instance->number(), true, "stopped"};
+  }
+  co_return co_await instance->lane().run(
+      VerbKind::stop, true,
+      [instance, reason, report](VerbTicket ticket) {
+        return instance->stop(std::move(ticket), reason, report);
+      },
+      [instance](const std::string&) {
+        return Outcome{instance->spec().name, instance->number(), false, "ended early"};
+      },
+      [instance] { instance->changed().notify_all(); });
+}
+
+OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, Caller caller) {
+  // `all`, globs and tags leave alone what shall be down.
+  std::erase_if(targets, [this](const Target& target) {
+    return !target.by_name && desired_of(*target.instance) == Desired::down;
+  });
+  Milliseconds deadline{0};
+  for (const auto& target : targets) deadline = std::max(deadline, lane_deadline(target));
+  auto changes = desired_changes(targets, Desired::up);
+  Instance::RestartOptions options{{Cause::verb, to_text(caller)}, force, {}};
+  return run_verb(
+      std::move(targets), std::move(changes), deadline,
+      [this, options](Target target, Instance::Report report) {
+        return restart_one(std::move(target), options, std::move(report));
+      },
+      caller);
+}
+
+Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,
+                                            Instance::Report report) {
+  const auto instance = target.instance;
+  if (instance->lane().length() > 0) report("queued", "another verb is under way");
+  co_return co_await instance->lane().run(
+      VerbKind::restart, !options.new_spec,
+      [instance, options, report](VerbTicket ticket) {
+        return instance->restart(std::move(ticket), options, report);
+      },
+      [instance](const std::string& by) {
+        return Outcome{instance->spec().name, instance->number(), false,
+                       "ended early: " + by + " was asked for"};
+      },
+      [instance] { instance->changed().notify_all(); });
+}
+
+}  // namespace dixis

@@ -1,0 +1,147 @@
+// What list and describe show.
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "daemon/run/port_check.hpp"
+#include "daemon/run/supervisor_impl.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+namespace {
+
+/// Memory and processor time of a tree.
+struct Usage {
+  std::int64_t memory_bytes = 0;
+  std::uint64_t cpu_ticks = 0;
+};
+
+std::vector<Usage> measure(const std::vector<pid_t>& leaders) {
+  std::vector<Usage> out;
+  out.reserve(leaders.size());
+  for (const auto leader : leaders) {
+    Usage usage;
+    for (const auto& process : descendants(leader)) {
+      usage.memory_bytes += process.rss_bytes;
+      usage.cpu_ticks += process.cpu_ticks;
+    }
+    out.push_back(usage);
+  }
+  return out;
+}
+
+/// Percent of one core over the window since the last look (of at most a minute ago), or since the
+/// generation began.
+void fill_cpu(InstanceStatus& status, const Usage& usage, Supervisor::Impl::CpuSample& last) {
+  const auto now = boottime_ms();
+  Supervisor::Impl::CpuSample base = last;
+  const bool usable = base.generation == status.generation && now - base.at_ms < 60'000;
+  if (!usable) base = {*status.generation, now - status.uptime_ms.value_or(0), 0};
+  const auto window = now - base.at_ms;
+  if (window > 0 && usage.cpu_ticks >= base.ticks) {
+    const double ticks_per_ms = static_cast<double>(::sysconf(_SC_CLK_TCK)) / 1000.0;
+    const double used_ms = static_cast<double>(usage.cpu_ticks - base.ticks) / ticks_per_ms;
+    status.cpu_percent = 100.0 * used_ms / static_cast<double>(window);
+    status.cpu_window_ms = window;
+  }
+  // A sample stays for a second, so that quick looks in a row still span a window.
+  if (!usable || window >= 1000) last = {*status.generation, now, usage.cpu_ticks};
+}
+
+std::string sample_key(const InstanceStatus& status) {
+  return status.app + ":" + std::to_string(status.instance);
+}
+
+/// The parts of a description that only /proc knows. Worker only.
+struct TreeFacts {
+  std::vector<TreeProcess> tree{};
+  std::vector<std::string> listeners{};
+};
+
+TreeFacts look_at_tree(const TreeKey& key) {
+  TreeFacts out;
+  const auto members = tree_members(read_process_table(true), key);
+  std::vector<pid_t> pids;
+  for (const auto& member : members) {
+    const auto portrait = portray(member.pid);
+    out.tree.push_back({member.pid, member.parent, portrait.command, portrait.user,
+                        member.rss_bytes});
+    pids.push_back(member.pid);
+  }
+  const auto listeners = tcp_listeners();
+  if (!listeners) return out;
+  for (const auto& listener : *listeners) {
+    for (const auto pid : socket_holders(listener.inode, pids)) {
+      out.listeners.push_back(to_text(listener) + " (pid " + std::to_string(pid) + ")");
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<std::vector<InstanceStatus>> Supervisor::Impl::statuses(std::vector<Target> targets) {
+  std::vector<InstanceStatus> out;
+  std::vector<pid_t> leaders;
+  std::vector<std::size_t> rows;
+  for (const auto& target : targets) {
+    out.push_back(target.instance->status(desired_of(*target.instance)));
+    if (!out.back().pid) continue;
+    leaders.push_back(static_cast<pid_t>(*out.back().pid));
+    rows.push_back(out.size() - 1);
+  }
+  if (leaders.empty()) co_return out;
+  const auto usages = co_await services.proc_worker.run([leaders] { return measure(leaders); });
+  for (std::size_t i = 0; i < usages.size(); ++i) {
+    auto& status = out[rows[i]];
+    if (usages[i].memory_bytes > 0) status.memory_bytes = usages[i].memory_bytes;
+    fill_cpu(status, usages[i], cpu_samples[sample_key(status)]);
+  }
+  co_return out;
+}
+
+Task<Description> Supervisor::Impl::describe(Target target) {
+  const auto instance = target.instance;
+  const auto& spec = instance->spec();
+  Description out;
+  std::vector<Target> one;
+  one.push_back(target);
+  auto rows = co_await statuses(std::move(one));
+  out.status = std::move(rows.front());
+  out.command = spec.command;
+  out.resolved_command = instance->last_argv();
+  out.cwd = spec.cwd.string();
+  out.user = spec.user;
+  out.defined_at = spec.defined_at.file + ":" + std::to_string(spec.defined_at.line);
+  out.out_log = services.capture.out_file(spec.name).string();
+  out.err_log = services.capture.err_file(spec.name).string();
+  out.after = spec.after;
+  out.tags = spec.tags;
+  out.memory_source = "tree";
+  if (const auto generation = instance->generation(); generation && out.status.pid) {
+    for (const auto& [name, value] : generation->plan.environment) out.environment.push_back(name);
+    out.timeline = generation->timeline;
+    auto facts = co_await services.proc_worker.run(
+        [tree = generation->tree] { return look_at_tree(tree); });
+    out.tree = std::move(facts.tree);
+    out.listeners = std::move(facts.listeners);
+  }
+  co_return out;
+}
+
+Task<std::vector<InstanceStatus>> Supervisor::list(Targets targets) {
+  co_return co_await impl_->statuses(resolve_targets(impl_->apps, targets));
+}
+
+Task<std::vector<Description>> Supervisor::describe(Targets targets) {
+  std::vector<Description> out;
+  for (auto& target : resolve_targets(impl_->apps, targets)) {
+    auto description = co_await impl_->describe(std::move(target));
+    out.push_back(std::move(description));
+  }
+  co_return out;
+}
+
+}  // namespace dixis

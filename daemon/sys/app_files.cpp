@@ -113,6 +113,22 @@ Result<std::string> read_app_file(const std::filesystem::path& file,
   return read_all(fd.get(), what);
 }
 
+Result<std::string> read_app_file_head(const std::filesystem::path& file, std::size_t bytes,
+                                       const std::optional<Credentials>& credentials) {
+  const std::string what = "cannot read " + file.string() + reader_name(credentials);
+  int error = 0;
+  const UniqueFd fd = open_as(file, credentials, error);
+  if (!fd) return errno_error(what, error, hint_for(error, credentials));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return errno_error(what, errno);
+  if (!S_ISREG(status.st_mode)) return Error{what + ": it is not a regular file"};
+  std::string head(bytes, '\0');
+  const auto got = ::pread(fd.get(), head.data(), head.size(), 0);
+  if (got < 0) return errno_error(what, errno);
+  head.resize(static_cast<std::size_t>(got));
+  return {boost::system::in_place_value, std::move(head)};
+}
+
 int check_access(const std::filesystem::path& file, int mode,
                  const std::optional<Credentials>& credentials) {
   const AsUser as_user(credentials);

@@ -18,6 +18,10 @@ inline constexpr std::size_t kMaxAppFile = 1U << 20U;
 Result<std::string> read_app_file(const std::filesystem::path& file,
                                   const std::optional<Credentials>& credentials);
 
+/// The first `bytes` bytes of a regular file of any size.
+Result<std::string> read_app_file_head(const std::filesystem::path& file, std::size_t bytes,
+                                       const std::optional<Credentials>& credentials);
+
 /// access(2) with the app's credentials. 0 or the errno.
 int check_access(const std::filesystem::path& file, int mode,
                  const std::optional<Credentials>& credentials);

@@ -2,8 +2,8 @@
 
 #include <cerrno>
 #include <csignal>
-#include <sys/pidfd.h>
 
+#include "daemon/sys/pidfd.hpp"
 #include "daemon/sys/proc_files.hpp"
 
 namespace dixis {
@@ -17,26 +17,25 @@ Error gone(pid_t pid) {
 
 Result<Process> open_process(pid_t pid, std::uint64_t start_ticks) {
   if (pid <= 0) return Error{"there is no process with the number " + std::to_string(pid)};
-  UniqueFd pidfd(::pidfd_open(pid, 0));
-  if (!pidfd) {
+  UniqueFd fd(pidfd::open(pid));
+  if (!fd) {
     if (errno == ESRCH) return gone(pid);
     return errno_error("cannot watch process " + std::to_string(pid), errno);
   }
   const auto facts = proc::read_stat(pid);
   // Only what lives (or is a zombie) behind the pidfd after the read can be what was read.
-  const bool reaped = ::pidfd_send_signal(pidfd.get(), 0, nullptr, 0) != 0 && errno == ESRCH;
+  const bool reaped = pidfd::send_signal(fd.get(), 0) != 0 && errno == ESRCH;
   if (!facts || reaped) return gone(pid);
   if (start_ticks != 0 && facts->start_ticks != start_ticks) {
     return Error{"process " + std::to_string(pid) + " is gone; another one (" + facts->comm +
                  ") has its number now"};
   }
-  return Process{pid, facts->start_ticks, std::move(pidfd)};
+  return Process{pid, facts->start_ticks, std::move(fd)};
 }
 
 bool send_signal(const Process& process, int signal) {
   // EPERM means that it lives.
-  return process.pidfd &&
-         (::pidfd_send_signal(process.pidfd.get(), signal, nullptr, 0) == 0 || errno == EPERM);
+  return process.pidfd && (pidfd::send_signal(process.pidfd.get(), signal) == 0 || errno == EPERM);
 }
 
 bool signal_group(pid_t leader, int signal) {

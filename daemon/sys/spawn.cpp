@@ -4,12 +4,12 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <stdexcept>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/sys/pidfd.hpp"
 #include "daemon/sys/proc_files.hpp"
 #include "daemon/sys/spawn_child.hpp"
 #include "daemon/sys/watched_fd.hpp"
@@ -119,7 +119,8 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
   auto failure = make_failure_pipe();
   if (!failure) return failure.error();
 
-  auto argv = to_exec_array(request.argv.empty() ? std::vector{request.executable} : request.argv);
+  const std::vector<std::string> only_name{request.executable};
+  auto argv = to_exec_array(request.argv.empty() ? only_name : request.argv);
   auto environment = to_exec_array(request.environment);
   child::Plan plan;
   plan.executable = request.executable.c_str();
@@ -156,7 +157,7 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
 
   // Nobody but our reaper, on this thread, waits for it: the pid is still the child's.
   GatedChild child{
-      {pid, 0, UniqueFd(::pidfd_open(pid, 0))}, std::move(gate->ours), std::move(failure->ours)};
+      {pid, 0, UniqueFd(pidfd::open(pid))}, std::move(gate->ours), std::move(failure->ours)};
   if (!child.process.pidfd)
     return SpawnFailure{SpawnStep::fork, errno};  // the gate closes: it exits
   if (const auto facts = proc::read_stat(pid)) child.process.start_ticks = facts->start_ticks;

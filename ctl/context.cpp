@@ -1,0 +1,25 @@
+#include "ctl/context.hpp"
+
+#include "common/paths.hpp"
+
+namespace dixis::ctl {
+
+Answer<Client> connect(const Context& context) {
+  const auto candidates = context.arguments.socket
+                              ? std::vector<std::filesystem::path>{*context.arguments.socket}
+                              : socket_candidates(path_facts());
+  return Client::connect(candidates, context.arguments.timeout);
+}
+
+Failure not_understood(const std::string& what) {
+  return {Trouble::malformed, "the daemon's reply cannot be understood: " + what,
+          "compare the versions with `dixisctl version`"};
+}
+
+boost::json::array targets_of(const Arguments& arguments) {
+  boost::json::array targets;
+  for (const std::string& operand : arguments.operands) targets.emplace_back(operand);
+  return targets;
+}
+
+}  // namespace dixis::ctl

@@ -40,9 +40,12 @@ std::size_t node_script(const Words& command) {
   static const std::set<std::string> with_value = {
       "-r",         "--require", "--import",    "--loader", "--experimental-loader",
       "--env-file", "-C",        "--conditions"};
+  static const std::set<std::string> evaluating = {"-e", "--eval", "-p", "--print", "-pe"};
   std::size_t i = 1;
-  while (i < command.size() && starts_with(command[i], "-"))
+  while (i < command.size() && starts_with(command[i], "-")) {
+    if (evaluating.contains(command[i])) return command.size();
     i += with_value.contains(command[i]) ? 2 : 1;
+  }
   return i;
 }
 

@@ -28,7 +28,9 @@ class Loader {
     result_.config.file = std::filesystem::absolute(file, error);
     files_.first_time(file);
     read_file(file, true);
-    for (auto& [name, draft] : drafts_) check_after(draft);
+    std::vector<std::string> names;
+    for (const auto& [name, draft] : drafts_) names.push_back(name);
+    for (const auto& [name, draft] : drafts_) check_after(draft, names);
     check_cycles();
     for (auto& [name, draft] : drafts_) result_.config.apps[name] = std::move(draft.spec);
     result_.problems = reader_.take_problems();
@@ -90,9 +92,7 @@ class Loader {
     }
   }
 
-  void check_after(const AppDraft& draft) {
-    std::vector<std::string> names;
-    for (const auto& [name, other] : drafts_) names.push_back(name);
+  void check_after(const AppDraft& draft, const std::vector<std::string>& names) {
     for (const auto& [name, at] : draft.after) {
       if (drafts_.contains(name)) continue;
       const auto near = nearest(name, names);
@@ -123,7 +123,7 @@ class Loader {
     reader_.problem(at->second, "apps." + cycle.front() + ".after",
                     cycle.size() == 1 ? "an app can't start after itself"
                                       : "these wait for each other, so none could start: " + way,
-                    "remove one of these 'after'");
+                    cycle.size() == 1 ? "remove it" : "remove one of these 'after'");
   }
 
   ConfigReader reader_{};

@@ -194,6 +194,10 @@ void read_instances(R& r, const V& v, AppDraft& app) {
     return;
   }
   constexpr std::int64_t kMost = 1000;
+  if (v.node.IsScalar() && v.node.Scalar().find_first_not_of("-0123456789") != std::string::npos) {
+    r.problem(v, "expected a number of processes, or max; got '" + v.node.Scalar() + "'");
+    return;
+  }
   if (const auto number = r.integer(v, {1, kMost}))
     app.spec.instances = static_cast<std::uint32_t>(*number);
 }

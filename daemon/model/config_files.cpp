@@ -1,13 +1,18 @@
 #include "daemon/model/config_files.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <glob.h>
 #include <memory>
+#include <sstream>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+
+#include <yaml-cpp/anchor.h>
+#include <yaml-cpp/eventhandler.h>
 
 namespace dixis {
 namespace {
@@ -69,6 +74,36 @@ std::string syntax_hint(const std::string& text, const YAML::Mark& mark,
   return "look at the indentation, the colons and the quotes here and in the lines before";
 }
 
+/// Notes where a document begins, and nothing else.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  std::optional<YAML::Mark> at{};
+
+  void OnDocumentStart(const YAML::Mark& mark) override { at = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+/// Where a second document begins. Not YAML::LoadAll: on text such as ", a" version 0.7 makes empty
+/// documents of nothing until memory is full.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStart first;
+  DocumentStart second;
+  if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) return std::nullopt;
+  return second.at;
+}
+
 }  // namespace
 
 void ConfigFiles::file_problem(const std::filesystem::path& file, std::string message,
@@ -116,23 +151,21 @@ std::optional<std::string> ConfigFiles::read(const std::filesystem::path& file) 
   if (const auto why = writable_by_others(status); check_ownership_ && !why.empty())
     file_problem(file, "others may change this configuration: " + why,
                  ownership_hint(status, file));
-  std::string text(kLargestFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const auto count = ::read(open.get(), text.data() + size, text.size() - size);
+  std::string text;
+  std::array<char, 16384> chunk{};
+  for (;;) {
+    const auto count = ::read(open.get(), chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       file_problem(file, "cannot read it: " + error_text(errno));
       return std::nullopt;
     }
     if (count == 0) break;
-    size += static_cast<std::size_t>(count);
-  }
-  if (size > kLargestFile) {
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+    if (text.size() <= kLargestFile) continue;
     file_problem(file, "it is larger than 1 MiB", "split it: include takes patterns");
     return std::nullopt;
   }
-  text.resize(size);
   return text;
 }
 
@@ -147,13 +180,15 @@ std::optional<ConfigValue> ConfigFiles::load(const std::filesystem::path& file) 
   // yaml-cpp 0.7 takes a quote that is still open at a last new line for closed: hence the comment.
   const SourcePosition top{file.string(), 1, 1};
   try {
-    const auto documents = YAML::LoadAll(*text + "\n#");
-    if (documents.size() > 1) {
-      const auto mark = documents[1].Mark();
-      reader_.problem(SourcePosition{file.string(), mark.line + 1, mark.column + 1}, {},
-                      "a second document begins here, after '---'", "one file is one document");
+    ConfigValue root{YAML::Load(*text + "\n#"), {}, top, top};
+    if (const auto mark = second_document(*text)) {
+      const bool marked = text->compare(static_cast<std::size_t>(mark->pos), 3, "---") == 0;
+      reader_.problem(SourcePosition{file.string(), mark->line + 1, mark->column + 1}, {},
+                      marked ? "a second document begins here, after '---'"
+                             : "this can't stand here: the document ended before it",
+                      marked ? "one file is one document"
+                             : "look at the brackets and the indentation before it");
     }
-    ConfigValue root{documents.empty() ? YAML::Node() : documents[0], {}, top, top};
     if (!root.node.IsDefined() || root.node.IsNull()) root.node = YAML::Node(YAML::NodeType::Map);
     return root;
   } catch (const YAML::Exception& exception) {

@@ -11,7 +11,9 @@
 namespace dixis {
 namespace {
 
-constexpr int kDeepestMerge = 16;  // an anchor may merge itself
+// An anchor may merge itself, and a list of merges at each depth multiplies.
+constexpr int kDeepestMerge = 16;
+constexpr int kMostMerges = 10'000;
 
 SourcePosition position(const YAML::Node& node, const SourcePosition& otherwise) {
   const auto mark = node.Mark();
@@ -214,15 +216,16 @@ void ConfigReader::add_entries(const ConfigValue& map, std::vector<ConfigEntry>&
       continue;
     }
     // What is merged in never replaces what is there.
-    const bool there = std::any_of(entries.begin(), entries.end(),
-                                   [&](const ConfigEntry& entry) { return entry.name == name; });
+    const bool there =
+        depth > 0 && std::any_of(entries.begin(), entries.end(),
+                                 [&](const ConfigEntry& entry) { return entry.name == name; });
     if (!there) entries.push_back({name, std::move(value)});
   }
   for (const auto& merged : merges) merge(merged, entries, depth + 1);
 }
 
 void ConfigReader::merge(const ConfigValue& merged, std::vector<ConfigEntry>& entries, int depth) {
-  if (depth > kDeepestMerge) {
+  if (depth > kDeepestMerge || ++merges_ > kMostMerges) {
     problem(merged.key, merged.path, "merge keys are nested too deep, or an anchor merges itself");
     return;
   }

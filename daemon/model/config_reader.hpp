@@ -113,6 +113,7 @@ class ConfigReader {
   void wrong_kind(const ConfigValue& value, std::string_view expected);
 
   std::vector<Problem> problems_{};
+  int merges_ = 0;
 };
 
 /// The keys of a table as paths below `prefix`.

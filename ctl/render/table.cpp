@@ -48,6 +48,19 @@ void drop_until_fits(std::vector<Shown>& shown, const std::vector<Column>& colum
   }
 }
 
+/// Where even that is too wide: cuts the columns that may be cut further, the widest first.
+void squeeze(std::vector<Shown>& shown, const std::vector<Column>& columns, std::size_t width) {
+  constexpr std::size_t kUseful = 4;
+  while (total(shown) > width) {
+    const auto widest = std::max_element(shown.begin(), shown.end(), [&](auto& a, auto& b) {
+      const auto room = [&](const Shown& s) { return columns[s.index].least_width ? s.width : 0; };
+      return room(a) < room(b);
+    });
+    if (columns[widest->index].least_width == 0 || widest->width <= kUseful) return;
+    --widest->width;
+  }
+}
+
 /// Gives room that is left to the columns that were cut, the first one first.
 void widen(std::vector<Shown>& shown, std::size_t width) {
   for (Shown& column : shown) {
@@ -63,6 +76,7 @@ std::string table(const std::vector<Column>& columns, const Rows& rows, std::siz
                   bool colour) {
   std::vector<Shown> shown = non_empty(columns, rows);
   drop_until_fits(shown, columns, width);
+  squeeze(shown, columns, width);
   widen(shown, width);
 
   std::string out;

@@ -14,7 +14,9 @@ Answer<std::string> absolute(const std::string& path) {
     return Failure{Trouble::refused, "cannot make " + path + " absolute: " + error.message(),
                    "name it with its full path"};
   }
-  return full.lexically_normal().string();
+  std::string text = full.lexically_normal().string();
+  if (text.size() > 1 && text.ends_with('/')) text.pop_back();  // "." leaves one behind
+  return text;
 }
 
 Answer<void> say_problems(const Context& context, const boost::json::object& reply) {

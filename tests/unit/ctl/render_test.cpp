@@ -115,7 +115,7 @@ TEST_CASE("two healthy apps at 80 columns", "[render][list]") {
   other.uptime_ms = 183'600'000;
   const auto lines = lines_of(list_view({frontend(), other}, look_at(80)));
   REQUIRE(lines.size() == 3);
-  CHECK(lines[0] == "app       state    pid  restarts  uptime  cpu   memory  port  health");
+  CHECK(lines[0] == "app       state    pid  restarts  uptime   cpu  memory  port  health");
   CHECK(lines[1] == "frontend  online  4711         2  1m 21s  0.4%  366 MB  3000  healthy 7 ms");
   CHECK(lines[2] == "backend   online  4711         2   2d 3h  0.4%  366 MB  8001  healthy 7 ms");
 }

@@ -166,7 +166,7 @@ Task<CaptureMark> Capture::mark(std::string app) {  // NOLINT(performance-unnece
   };
   auto measuring = impl_->worker.run(std::move(measure));
   auto measured = co_await within(kAnswerLimit, std::move(measuring));
-  co_return measured ? std::move(*measured) : unknown;
+  co_return std::move(measured).value_or(unknown);
 }
 
 Task<std::string> Capture::last_lines(CaptureMark mark, int lines) {
@@ -179,7 +179,7 @@ Task<std::string> Capture::last_lines(CaptureMark mark, int lines) {
   };
   auto reading = impl_->worker.run(std::move(read));
   auto text = co_await within(kAnswerLimit, std::move(reading));
-  co_return text ? std::move(*text) : std::string();
+  co_return std::move(text).value_or(std::string());
 }
 
 }  // namespace dixis

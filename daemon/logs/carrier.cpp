@@ -23,8 +23,11 @@ void Carrier::follow(UniqueFd pipe, const std::filesystem::path& file) {
   auto& log = files_[file];
   if (!log) log = std::make_shared<LogFile>(file);
   log->prepare();
-  auto stream = std::make_shared<Stream>(
-      Stream{asio::posix::stream_descriptor(context_, pipe.release()), log});
+  auto stream = std::make_shared<Stream>(Stream{asio::posix::stream_descriptor(context_), log});
+  boost::system::error_code unwatchable;
+  stream->pipe.assign(pipe.get(), unwatchable);
+  if (unwatchable) return;  // out of epoll watches or memory: nothing that a log could tell
+  (void)pipe.release();
   streams_.push_back(stream);
   asio::co_spawn(
       context_,

@@ -1,5 +1,6 @@
 #include "daemon/logs/printable.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,12 +23,13 @@ std::size_t escape_length(std::string_view bytes, std::size_t at) {
 }
 
 /// Length of the UTF-8 character at `at`; 0 if there is none (overlong, surrogate, cut) or if it is
-/// one of the C1 controls.
+/// a control character other than tab and newline, the C1 ones included.
 std::size_t character_length(std::string_view bytes, std::size_t at) {
   const unsigned char first = byte_at(bytes, at);
   std::size_t length = 0;
   std::uint32_t code = 0;
   std::uint32_t least = 0;
+  if (first == '\t' || first == '\n' || (first >= 0x20 && first < 0x7F)) return 1;
   if (first >= 0xC2 && first <= 0xDF) {
     length = 2, code = first & 0x1FU, least = 0xA0;
   } else if (first >= 0xE0 && first <= 0xEF) {
@@ -53,20 +55,11 @@ std::string printable(std::string_view bytes) {
   text.reserve(bytes.size());
   for (std::size_t at = 0; at < bytes.size();) {
     const unsigned char byte = byte_at(bytes, at);
-    std::size_t length = 1;
-    if (byte == 0x1B && (length = escape_length(bytes, at)) > 1) {
-      // left out
-    } else if (byte == '\r' && byte_at(bytes, at + 1) == '\n') {
-      // the newline says it
-    } else if (byte == '\t' || byte == '\n' || (byte >= 0x20 && byte < 0x7F)) {
-      text += static_cast<char>(byte);
-    } else if (const std::size_t size = character_length(bytes, at); size > 0) {
-      text += bytes.substr(at, size);
-      length = size;
-    } else {
-      text += kReplacement;
-    }
-    at += length;
+    const std::size_t escape = byte == 0x1B ? escape_length(bytes, at) : 0;
+    const std::size_t character = character_length(bytes, at);
+    const bool left_out = escape > 1 || (byte == '\r' && byte_at(bytes, at + 1) == '\n');
+    if (!left_out) text += character > 0 ? bytes.substr(at, character) : kReplacement;
+    at += std::max({std::size_t{1}, escape, character});
   }
   return text;
 }

@@ -28,7 +28,7 @@ Task<std::optional<T>> within(std::chrono::milliseconds limit, Task<T> task) {
   boost::asio::co_spawn(
       own, std::move(task),
       boost::asio::bind_cancellation_slot(
-          shared->cancel.slot(), [shared](std::exception_ptr failure, T value) {
+          shared->cancel.slot(), [shared](const std::exception_ptr& failure, T value) {
             shared->done = true;
             shared->failure = failure;
             if (!failure) shared->value = std::move(value);

@@ -1,0 +1,240 @@
+"""Beyond a limit that connection is closed with an error, and nobody else notices."""
+
+import contextlib
+import select
+import socket
+import threading
+import time
+
+import pytest
+
+from lib.varlink import VarlinkError
+
+LIMIT = "gr.dixis.Supervisor.LimitExceeded"
+DENIED = "org.varlink.service.PermissionDenied"
+DESCRIPTION = (
+    b'{"method":"org.varlink.service.GetInterfaceDescription",'
+    b'"parameters":{"interface":"gr.dixis.Supervisor"}}\0'
+)
+# A test fails if a ping takes as long as a client would wait.
+PING_DEADLINE = 5
+
+
+@contextlib.contextmanager
+def pinging(daemon):
+    """Another client that pings all the while; each ping must be answered."""
+    stop = threading.Event()
+    failures = []
+
+    def loop():
+        try:
+            with daemon.varlink(timeout=PING_DEADLINE) as link:
+                while not stop.wait(0.02):
+                    link.call("Ping")
+        except Exception as error:  # noqa: BLE001 - the test's thread raises it
+            failures.append(error)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    assert not failures, failures
+
+
+def assert_ended_with(link, error: str):
+    with pytest.raises(VarlinkError) as caught:
+        link.reply()
+    assert caught.value.name == error
+    assert link.receive() is None
+
+
+def test_an_oversized_message(daemon):
+    with pinging(daemon), daemon.varlink() as link:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(64):
+                link.send_bytes(b" " * 65536)
+        assert_ended_with(link, LIMIT)
+
+
+def test_a_message_of_the_largest_size_is_answered(daemon):
+    call = b'{"method":"gr.dixis.Supervisor.Ping"}'
+    with daemon.varlink() as link:
+        link.send_bytes(call + b" " * ((1 << 20) - len(call)) + b"\0")
+        assert link.reply()["parameters"]["pid"] == daemon.pid
+
+
+def test_deep_nesting(daemon):
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        with pinging(daemon), daemon.varlink() as link:
+            nested = opening * 20_000 + b"1" + closing * 20_000
+            link.send_bytes(b'{"method":"a.B","parameters":{"x":' + nested + b"}}\0")
+            assert_ended_with(link, "gr.dixis.Supervisor.Failed")
+
+
+def test_slow_clients_are_ended(daemon):
+    """One takes its time over a message, one never reads, one reads slowly but reads."""
+    with pinging(daemon), daemon.varlink(30) as slow, daemon.varlink(30) as deaf, daemon.varlink(30) as lazy:
+        slow.send_bytes(b'{"method"')
+        deaf.socket.settimeout(None)
+        deaf.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:  # until neither side has room for more
+                deaf.socket.send(DESCRIPTION)
+        for _ in range(1500):  # 10 MB of replies
+            lazy.send_bytes(DESCRIPTION)
+
+        waiter = select.poll()
+        waiter.register(deaf.socket, 0)  # hang-up only
+        answered = 0
+        begun = time.monotonic()
+        while not select.select([slow.socket], [], [], 0.2)[0]:
+            slow.send_bytes(b" ")  # a byte now and then doesn't buy time
+            lazy.reply()
+            answered += 1
+            assert time.monotonic() - begun < 30
+        assert_ended_with(slow, LIMIT)
+        assert waiter.poll(30_000), "the client that doesn't read is still connected"
+        with pytest.raises((AssertionError, VarlinkError, ConnectionError)):
+            while deaf.reply(5):
+                pass
+        while answered < 1500:
+            lazy.reply()
+            answered += 1
+
+
+def test_idle_connections_are_left_alone(daemon):
+    with daemon.varlink() as link:
+        link.call("Ping")
+        with daemon.varlink() as begun:
+            begun.send_bytes(b"{")
+            assert_ended_with_after(begun, 20)
+        assert link.call("Ping")["pid"] == daemon.pid
+
+
+def assert_ended_with_after(link, seconds: float):
+    with pytest.raises(VarlinkError) as caught:
+        link.reply(seconds)
+    assert caught.value.name == LIMIT
+
+
+def test_a_subscriber_that_reads_too_slowly_is_told_what_it_missed(make_daemon):
+    daemon = make_daemon({"web": {"command": "sleep 1000", "start": {"stable": "1ms"}}}).start()
+    with pinging(daemon), daemon.varlink(60) as events, daemon.varlink(60) as link:
+        events.send("Subscribe", more=True)
+        events.reply()
+        link.call("Start", {"targets": ["web"]})
+        events.send("Ping")
+        first = events.reply()["parameters"]
+        assert "event" in first and first["event"]["type"] != "warning"
+
+
+def test_600_connections_of_one_uid(make_daemon, as_nobody):
+    daemon = make_daemon("access:\n  operators: {users: [nobody]}\napps: {}\n").start()
+    code = """
+links, counts = [], {}
+for i in range(600):
+    links.append(Varlink(path, 20))
+for link in links:
+    try:
+        try:
+            link.send("Ping")
+        except OSError:
+            pass
+        link.reply()
+        what = "served"
+    except VarlinkError as error:
+        what = error.name
+    counts[what] = counts.get(what, 0) + 1
+for link in links[64:]:
+    link.close()
+again = 0
+while again < 64:
+    link = Varlink(path, 20)
+    try:
+        link.call("Ping")
+        links.append(link)
+        again += 1
+    except (VarlinkError, OSError):
+        pass
+print(json.dumps(counts))
+"""
+    with pinging(daemon):
+        counts = as_nobody(daemon.socket, code)
+        assert counts == {"served": 128, LIMIT: 472}
+
+
+def test_600_connections_of_the_owner_are_served(daemon):
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(daemon.varlink(30)) for _ in range(600)]
+        for link in links:
+            link.send("Ping")
+        for link in links:
+            assert link.reply()["parameters"]["pid"] == daemon.pid
+
+
+def test_a_peer_without_permission_is_refused_before_a_byte_is_parsed(daemon, as_nobody):
+    code = """
+answers = []
+for bytes_ in (b'{"method":"gr.dixis.Supervisor.Ping"}\\0', b'{', b'\\xff' * 70000):
+    link = Varlink(path)
+    try:
+        link.send_bytes(bytes_)
+    except OSError:
+        pass
+    try:
+        link.reply()
+        answers.append("served")
+    except VarlinkError as error:
+        answers.append(error.name)
+    answers.append(link.receive() is None)
+print(json.dumps(answers))
+"""
+    assert as_nobody(daemon.socket, code) == [DENIED, True] * 3
+
+
+ASK_ALL = """
+answers = {}
+for method, parameters in (("Ping", {}), ("List", {}), ("Start", {"targets": ["all"]}),
+                           ("LoadConfig", {"dry_run": True}), ("LoadConfig", {"file": "/x.yaml"}),
+                           ("Add", {"name": "x", "app": {"command": ["true"]}}), ("Shutdown", {})):
+    try:
+        Varlink(path).call(method, parameters)
+        answers[method + str(len(parameters.get("file", "")))] = "yes"
+    except VarlinkError as error:
+        answers[method + str(len(parameters.get("file", "")))] = error.name
+print(json.dumps(answers))
+"""
+
+
+def test_a_viewer_may_look(make_daemon, as_nobody):
+    daemon = make_daemon("access:\n  viewers: {groups: [nogroup]}\napps: {}\n").start()
+    answers = as_nobody(daemon.socket, ASK_ALL)
+    assert {method for method, answer in answers.items() if answer == "yes"} == {"Ping0", "List0"}
+    assert set(answers.values()) == {"yes", DENIED}
+
+
+def test_an_operator_changes_apps_but_not_what_they_are(make_daemon, as_nobody):
+    daemon = make_daemon("access:\n  operators: {users: [nobody]}\napps: {}\n").start()
+    answers = as_nobody(daemon.socket, ASK_ALL)
+    allowed = {method for method, answer in answers.items() if answer == "yes"}
+    assert allowed == {"Ping0", "List0", "Start0", "LoadConfig0"}
+    assert set(answers.values()) == {"yes", DENIED}
+
+
+def test_a_changed_configuration_changes_who_may(make_daemon, as_nobody):
+    ask = "try:\n    Varlink(path).call('Ping'); print('true')\nexcept VarlinkError: print('false')\n"
+    daemon = make_daemon("apps: {}\n").start()
+    assert as_nobody(daemon.socket, ask) is False
+    daemon.configure("access:\n  viewers: {users: [nobody]}\napps: {}\n")
+    with daemon.varlink(30) as link:
+        link.call("LoadConfig")
+    assert as_nobody(daemon.socket, ask) is True
+
+
+def test_the_socket_is_open_to_all_and_the_directory_is_not(daemon):
+    assert daemon.socket.stat().st_mode & 0o7777 == 0o666
+    assert daemon.runtime_dir.stat().st_mode & 0o7777 == 0o755
+    assert daemon.socket.is_socket() and socket.AF_UNIX

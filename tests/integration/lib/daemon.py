@@ -43,7 +43,7 @@ class Daemon:
     """dixisd with a private root: config, runtime, state and log directories.
 
     `config` is YAML text, or the mapping `apps:` holds. Every app of a mapping gets the mark that
-    tells its processes; YAML text has to put `env: {DIXIS_TEST_MARK: $MARK}` (or `$ENV` for the
+    tells its processes; YAML text has to put `env: {TEST_MARK: $MARK}` (or `$ENV` for the
     whole line) where it wants that. Nothing runs before start().
     """
 
@@ -115,9 +115,10 @@ class Daemon:
         said = os.read(self._ready, 64) if ready else b""
         os.close(self._ready)
         if said != b"READY=1\n":
-            why = "didn't say ready" if not ready else f"ended or said {said!r}"
-            code = self.process.poll() if ready else None
-            raise AssertionError(f"dixisd {why} (exit code {code}):\n{self.stderr()}")
+            if said or not ready:
+                raise AssertionError(f"dixisd said {said!r}, not ready:\n{self.stderr()}")
+            self.expected_exit = self.wait()  # told once is enough
+            raise AssertionError(f"dixisd ended with {self.expected_exit}:\n{self.stderr()}")
         return self
 
     def spawn(self):

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = "DIXIS_TEST_MARK"
+MARK = "TEST_MARK"
 
 
 @dataclass(frozen=True)

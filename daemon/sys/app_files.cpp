@@ -80,7 +80,7 @@ Result<std::string> read_all(int fd, const std::string& what) {
   std::array<char, 16384> chunk{};
   for (;;) {
     const auto got = ::read(fd, chunk.data(), chunk.size());
-    if (got == 0) return {boost::system::in_place_value, std::move(text)};
+    if (got == 0) return text;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error(what, errno);
     text.append(chunk.data(), static_cast<std::size_t>(got));

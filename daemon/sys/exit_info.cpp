@@ -23,7 +23,7 @@ const unsigned long kGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 
 ExitStatus from_wait_status(int status) {
   if (WIFEXITED(status)) return {true, WEXITSTATUS(status), std::nullopt, false};
-  return {true, std::nullopt, WTERMSIG(status), WCOREDUMP(status)};
+  return {true, std::nullopt, WTERMSIG(status), WCOREDUMP(status) != 0};
 }
 
 ExitStatus from_siginfo(const siginfo_t& info) {

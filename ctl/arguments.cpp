@@ -130,7 +130,7 @@ class Reader {
     return set(*option, words_[at_++]);
   }
 
-  Answer<void> set(const Option& option, std::string value) {
+  Answer<void> set(const Option& option, const std::string& value) {
     given_.push_back(&option);
     const string_view name = option.name;
     if (name == "--timeout") return duration(option, value, out_.timeout);
@@ -148,9 +148,9 @@ class Reader {
     for (const auto& [flag, target] : flags) {
       if (name == flag) *target = true;
     }
-    if (name == "--socket") out_.socket = std::move(value);
-    if (name == "--cwd") out_.cwd = std::move(value);
-    if (name == "--user") out_.user = std::move(value);
+    if (name == "--socket") out_.socket = value;
+    if (name == "--cwd") out_.cwd = value;
+    if (name == "--user") out_.user = value;
     return {};
   }
 

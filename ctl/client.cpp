@@ -167,7 +167,7 @@ Answer<void> Client::wait(short events, Clock::time_point until, bool& ready) {
                                {interrupts_.get(), POLLIN, 0},
                                {watch_output_ ? STDOUT_FILENO : -1, 0, 0}}};
     const int timeout =
-        static_cast<int>(std::min<milliseconds::rep>(left_until(until).count(), 24 * 3600 * 1000));
+        static_cast<int>(std::min(left_until(until).count(), milliseconds::rep{86'400'000}));
     const int count = ::poll(fds.data(), fds.size(), timeout);
     if (count < 0 && errno != EINTR) {
       return Failure{Trouble::refused, "cannot wait for the daemon: " + error_text(errno)};

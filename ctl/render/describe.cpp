@@ -98,7 +98,7 @@ std::string health_words(const Health& health) {
 }
 
 std::string build_words(const Build& build) {
-  const std::string running = build.running.value_or("unknown");
+  std::string running = build.running.value_or("unknown");
   if (!build.stale) return running;
   return running + ", stale: on disk is " + build.on_disk.value_or("none");
 }

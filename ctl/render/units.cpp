@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 namespace dixis::ctl {
@@ -57,16 +58,13 @@ std::string size_words(std::int64_t bytes) {
     ++unit;
   }
   // A digit after the point only where it says something.
-  std::string number = unit > 0 && value < 9.95
-                           ? tenth(value)
-                           : std::to_string(static_cast<std::int64_t>(value + 0.5));
+  std::string number =
+      unit > 0 && value < 9.95 ? tenth(value) : std::to_string(std::llround(value));
   return number + " " + kUnits[unit];
 }
 
 std::string percent_words(double percent) {
-  return (percent < 99.95 ? tenth(percent)
-                          : std::to_string(static_cast<std::int64_t>(percent + 0.5))) +
-         "%";
+  return (percent < 99.95 ? tenth(percent) : std::to_string(std::llround(percent))) + "%";
 }
 
 }  // namespace dixis::ctl

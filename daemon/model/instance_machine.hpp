@@ -54,12 +54,12 @@ struct Slot {
   State state = State::stopped;
   std::optional<Life> current{};
   std::uint64_t next_generation = 1;
-  std::uint64_t restarts = 0;        ///< that nobody asked for
-  std::uint32_t failures = 0;        ///< deaths and failed launches in a row
-  bool relaunch = false;             ///< a new generation follows the one that is ending
-  bool halted = false;               ///< the daemon shuts down: nothing is launched any more
+  std::uint64_t restarts = 0;  ///< that nobody asked for
+  std::uint32_t failures = 0;  ///< deaths and failed launches in a row
+  bool relaunch = false;       ///< a new generation follows the one that is ending
+  bool halted = false;         ///< the daemon shuts down: nothing is launched any more
   Timers timers{};
-  std::string message{};             ///< why it is in this state
+  std::string message{};  ///< why it is in this state
 };
 
 // Events.
@@ -117,8 +117,9 @@ struct Adopted {
   std::uint64_t restarts;
   std::uint32_t failures;
 };
-using Event = std::variant<Start, Stop, Restart, Halt, Launched, LaunchFailed, Proven, ProofFailed,
-                           Unhealthy, Recovered, LeaderDied, TreeGone, PortHeld, TimerFired, Adopted>;
+using Event =
+    std::variant<Start, Stop, Restart, Halt, Launched, LaunchFailed, Proven, ProofFailed, Unhealthy,
+                 Recovered, LeaderDied, TreeGone, PortHeld, TimerFired, Adopted>;
 
 // Actions.
 struct Launch {

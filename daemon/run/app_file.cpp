@@ -1,9 +1,8 @@
 #include "daemon/run/app_file.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include <boost/json.hpp>
 

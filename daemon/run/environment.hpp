@@ -18,9 +18,9 @@ struct GenerationMark {
   std::string tree{};  ///< the value of DIXIS_TREE
 };
 
-/// An app's environment (DESIGN §6): the user's variables as systemd sets them for User=, PATH, LANG,
-/// env_file's and env's, and dixis's own. Nothing else of the daemon's. `from_files`: what the
-/// env_files hold, the later ones over the earlier ones.
+/// An app's environment (DESIGN §6): the user's variables as systemd sets them for User=, PATH,
+/// LANG, env_file's and env's, and dixis's own. Nothing else of the daemon's. `from_files`: what
+/// the env_files hold, the later ones over the earlier ones.
 Environment app_environment(const AppSpec& spec, const Credentials& credentials,
                             const Environment& from_files, const GenerationMark& mark);
 

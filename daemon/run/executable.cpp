@@ -1,12 +1,11 @@
 #include "daemon/run/executable.hpp"
 
-#include <glob.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
+#include <glob.h>
 #include <memory>
 #include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/sys/app_files.hpp"
 

@@ -22,7 +22,7 @@ struct Generation {
   TreeKey tree{};
   LaunchPlan plan{};
   CaptureMark log_mark{};
-  std::int64_t begun_ms = 0;             ///< boot time: launch asked for
+  std::int64_t begun_ms = 0;              ///< boot time: launch asked for
   std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs
   bool adopted = false;
   bool stderr_told = false;
@@ -31,11 +31,11 @@ struct Generation {
   std::vector<TimelineStep> timeline{};
 
   // The end of its tree.
-  bool killing = false;           ///< SIGKILL instead of the stop signal
+  bool killing = false;            ///< SIGKILL instead of the stop signal
   std::uint64_t tree_changes = 0;  ///< counts what makes a scan of the tree outdated
   Notifier tree_changed{};
-  std::set<pid_t> watched{};      ///< members whose end will be noticed
-  std::set<pid_t> asked{};        ///< members that got the stop signal
+  std::set<pid_t> watched{};  ///< members whose end will be noticed
+  std::set<pid_t> asked{};    ///< members that got the stop signal
 
   void note_tree_change() {
     ++tree_changes;

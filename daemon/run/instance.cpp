@@ -79,9 +79,13 @@ void Instance::apply_one(const machine::Event& event) {
   publish(std::move(change));
 }
 
-void Instance::carry_out(const machine::Launch& action) { spawn(launch(action.generation)); }
+void Instance::carry_out(const machine::Launch& action) {
+  spawn(launch(action.generation));
+}
 
-void Instance::carry_out(const machine::BeginProof& /*action*/) { spawn(prove(generation_)); }
+void Instance::carry_out(const machine::BeginProof& /*action*/) {
+  spawn(prove(generation_));
+}
 
 void Instance::carry_out(const machine::Terminate& /*action*/) {
   stop_begun_ms_ = boottime_ms();
@@ -94,7 +98,9 @@ void Instance::carry_out(const machine::KillTree& /*action*/) {
   if (!slot_.current->leader_dead) spawn(kill_members(generation_));
 }
 
-void Instance::carry_out(const machine::Sweep& /*action*/) { spawn(sweep(generation_)); }
+void Instance::carry_out(const machine::Sweep& /*action*/) {
+  spawn(sweep(generation_));
+}
 
 void Instance::carry_out(const machine::Bury& /*action*/) {
   services_.reaper.release(generation_->process.pid);
@@ -194,8 +200,8 @@ Task<void> Instance::halt() {
   apply(machine::Halt{{Cause::shutdown, "dixisd was told to end"}});
   const auto deadline = std::chrono::steady_clock::now() + stop_deadline();
   while (slot_.current) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left <= Milliseconds(0)) co_return;
     co_await changed_.wait(left);
   }

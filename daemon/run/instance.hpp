@@ -61,7 +61,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Outcome> stop(VerbTicket ticket, machine::Reason reason, Report report);
   struct RestartOptions {
     machine::Reason reason{};
-    bool force = false;                ///< skip the preflight
+    bool force = false;                 ///< skip the preflight
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);

@@ -48,10 +48,10 @@ Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
   }
   const bool stays_down = slot_.desired == Desired::down || slot_.halted;
   if (stays_down && generation->plan.listen) {
-    auto released = co_await services_.proc_worker.run(
-        [app = spec_.name, listen = *generation->plan.listen] {
-          return check_port_released(app, listen);
-        });
+    auto work = [app = spec_.name, listen = *generation->plan.listen] {
+      return check_port_released(app, listen);
+    };
+    auto released = co_await services_.proc_worker.run(std::move(work));
     if (!released) {
       apply(machine::PortHeld{generation->number, released.error().message});
       co_return;
@@ -84,8 +84,10 @@ Task<Result<void>> Instance::verify_stopped() {
     co_await services_.reaper.wait_exit(*opened);
   }
   if (!last_listen_) co_return Result<void>{};
-  auto released = co_await services_.proc_worker.run(
-      [app = spec_.name, listen = *last_listen_] { return check_port_released(app, listen); });
+  auto work = [app = spec_.name, listen = *last_listen_] {
+    return check_port_released(app, listen);
+  };
+  auto released = co_await services_.proc_worker.run(std::move(work));
   co_return released;
 }
 

@@ -1,7 +1,6 @@
 // From launch to death: preflight, spawn behind the gate, and the watch over the leader.
-#include <sys/resource.h>
-
 #include <csignal>
+#include <sys/resource.h>
 
 #include "common/death.hpp"
 #include "daemon/model/words.hpp"
@@ -89,8 +88,8 @@ Task<void> Instance::launch(std::uint64_t number) {
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
-  auto plan = co_await services_.slow_worker.run(
-      [request = std::move(request)] { return preflight(request); });
+  auto work = [request = std::move(request)] { return preflight(request); };
+  auto plan = co_await services_.slow_worker.run(std::move(work));
   if (!plan) co_return plan.error();
   generation->plan = std::move(*plan);
   last_argv_ = generation->plan.argv;
@@ -105,7 +104,8 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   const auto child_request = spawn_request(spec_, generation->plan, *ends);
   auto child = spawn_gated(child_request);
   if (!child) {
-    co_return Error{"cannot start " + label() + ": " + dixis::describe(child.error(), child_request)};
+    co_return Error{"cannot start " + label() + ": " +
+                    dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
   ends = Error{};  // our copies go, so that the pipes end with the app
@@ -190,7 +190,7 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
   out.start_ticks = generation.process.start_ticks;
   out.boot_id = services_.boot;
   out.tree_mark = generation.tree.mark;
-  out.phase = !generation.exec_ms ? Phase::gated
+  out.phase = !generation.exec_ms                                      ? Phase::gated
               : runs(generation.number) && slot_.current->proven_at_ms ? Phase::online
                                                                        : Phase::starting;
   out.restarts = slot_.restarts;

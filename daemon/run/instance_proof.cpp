@@ -1,5 +1,5 @@
-// The proof: alive, and a listener on its port that belongs to a process of its own tree; where there
-// is no port, alive for `start.stable`.
+// The proof: alive, and a listener on its port that belongs to a process of its own tree; where
+// there is no port, alive for `start.stable`.
 #include <chrono>
 
 #include "daemon/run/instance.hpp"
@@ -42,8 +42,7 @@ Holders look_at_holders(const std::vector<Listener>& listeners, const TreeKey& t
 
 std::vector<Listener> only_concerning(std::vector<Listener> listeners,
                                       const ListenAddress& address) {
-  std::erase_if(listeners,
-                [&](const Listener& listener) { return !concerns(listener, address); });
+  std::erase_if(listeners, [&](const Listener& listener) { return !concerns(listener, address); });
   return listeners;
 }
 
@@ -79,7 +78,8 @@ Task<void> Instance::prove_port(std::shared_ptr<Generation> generation) {
     if (!proving()) co_return;
     if (proof.proven) co_return proven(*generation, proof.text);
     if (!proof.text.empty()) {
-      const std::string text = "not proven: " + proof.text + ", which is not a process of " + label();
+      const std::string text =
+          "not proven: " + proof.text + ", which is not a process of " + label();
       last_failure_ = Failure{number, text, generation->log_mark, true};
       apply(machine::ProofFailed{number, {Cause::start_timeout, text}});
       co_return;
@@ -91,8 +91,8 @@ Task<Instance::PortProof> Instance::look_at_port(std::shared_ptr<Generation> gen
                                                  std::vector<Listener> listeners) {
   auto concerned = only_concerning(std::move(listeners), *generation->plan.listen);
   if (concerned.empty()) co_return PortProof{};
-  auto holders = co_await services_.proc_worker.run(
-      [concerned, tree = generation->tree] { return look_at_holders(concerned, tree); });
+  auto work = [concerned, tree = generation->tree] { return look_at_holders(concerned, tree); };
+  auto holders = co_await services_.proc_worker.run(std::move(work));
   if (holders.own) co_return PortProof{true, "listening on " + holders.listener};
   // It may have been closed while we looked; then somebody else holds nothing.
   const auto still = only_concerning(ListenerWatch::on_port(generation->plan.listen->port),

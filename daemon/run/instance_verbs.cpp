@@ -63,10 +63,9 @@ Task<Outcome> Instance::await_proven(VerbTicket ticket, std::uint64_t first_gene
     const auto& current = slot_.current;
     if (current && current->generation >= first_generation &&
         current->phase == machine::Phase::serving) {
-      co_return outcome(true,
-                        "pid " + std::to_string(generation_->process.pid) + ": " +
-                            generation_->proof,
-                        begun_ms);
+      co_return outcome(
+          true, "pid " + std::to_string(generation_->process.pid) + ": " + generation_->proof,
+          begun_ms);
     }
     if (last_failure_ && last_failure_->generation >= first_generation) {
       co_return co_await failed_start(last_failure_->message, begun_ms);
@@ -93,8 +92,8 @@ Task<Outcome> Instance::start(VerbTicket ticket, Caller /*caller*/, Report repor
                       : outcome(false, with_hint(proof.error()), begun);
     }
   }
-  const bool under_way = slot_.current && !slot_.current->ended_for &&
-                         slot_.current->phase != machine::Phase::ending;
+  const bool under_way =
+      slot_.current && !slot_.current->ended_for && slot_.current->phase != machine::Phase::ending;
   const auto first = under_way ? slot_.current->generation : slot_.next_generation;
   apply(machine::Start{});
   co_return co_await await_proven(ticket, first, report, begun);
@@ -107,13 +106,13 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
     report("preflight", "");
     PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
     if (generation_) request.own = generation_->tree;
-    const auto ready =
-        co_await services_.slow_worker.run([request = std::move(request)] { return preflight(request); });
+    auto work = [request = std::move(request)] { return preflight(request); };
+    const auto ready = co_await services_.slow_worker.run(std::move(work));
     if (!ready) {
-      const std::string old = generation_ && generation_->exec_ms
-                                  ? "; the old process goes on (pid " +
-                                        std::to_string(generation_->process.pid) + ")"
-                                  : "";
+      const std::string old =
+          generation_ && generation_->exec_ms
+              ? "; the old process goes on (pid " + std::to_string(generation_->process.pid) + ")"
+              : "";
       co_return outcome(false, "not restarted: " + with_hint(ready.error()) + old, begun);
     }
   }
@@ -135,8 +134,8 @@ Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Repo
   const auto deadline = std::chrono::steady_clock::now() + stop_deadline();
   if (slot_.current) report("stopping", "");
   while (slot_.current) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left <= Milliseconds(0)) {
       const TreeKey tree = generation_ ? generation_->tree : TreeKey{};
       const auto left_over = co_await survivors(tree);

@@ -58,9 +58,7 @@ namespace {
 template <class Ports>
 class Await {
  public:
-  Await(Ports& ports, std::uint16_t number) : ports_(&ports), number_(number) {
-    ++port().waiters;
-  }
+  Await(Ports& ports, std::uint16_t number) : ports_(&ports), number_(number) { ++port().waiters; }
   ~Await() {
     if (--port().waiters == 0) ports_->erase(number_);
   }

@@ -18,8 +18,7 @@ std::vector<pid_t> pids_of(const std::vector<ProcessFacts>& processes) {
 std::vector<Listener> listeners_concerning(const ListenAddress& address) {
   auto listeners = tcp_listeners();
   if (!listeners) return {};
-  std::erase_if(*listeners,
-                [&](const Listener& listener) { return !concerns(listener, address); });
+  std::erase_if(*listeners, [&](const Listener& listener) { return !concerns(listener, address); });
   return *listeners;
 }
 
@@ -28,7 +27,9 @@ bool held_by(const TreeKey& own, const Listener& listener) {
   return !socket_holders(listener.inode, pids_of(members)).empty();
 }
 
-bool is_wildcard(const std::string& address) { return address == "::" || address == "0.0.0.0"; }
+bool is_wildcard(const std::string& address) {
+  return address == "::" || address == "0.0.0.0";
+}
 
 }  // namespace
 

@@ -1,11 +1,10 @@
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "daemon/model/command_facts.hpp"
 #include "daemon/model/words.hpp"

@@ -37,7 +37,7 @@ struct GenerationRecord {
   std::int64_t started_boot_ms{};        ///< clock.hpp: boottime_ms()
   std::string started_at{};              ///< RFC 3339, UTC, milliseconds
   std::optional<std::int64_t> port{};
-  std::string host{};  ///< where it was told to listen; empty: everywhere
+  std::string host{};         ///< where it was told to listen; empty: everywhere
   std::string spec_digest{};  ///< tells whether the configuration has changed since the spawn
   std::optional<Cause> pending_cause{};       ///< why it is being stopped
   std::optional<std::string> pending_verb{};  ///< the verb under way on the slot

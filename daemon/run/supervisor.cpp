@@ -51,8 +51,10 @@ void Supervisor::Impl::adopt_record(const GenerationRecord& record) {
   const auto app = apps.find(record.app);
   if (app == apps.end() || record.instance >= app->second.instances.size() ||
       app->second.instances[record.instance]->slot().current) {
-    spdlog::warn("{} still runs, but the configuration has no place for it: it is left alone; "
-                 "end it with `kill {}`", label, record.pid);
+    spdlog::warn(
+        "{} still runs, but the configuration has no place for it: it is left alone; "
+        "end it with `kill {}`",
+        label, record.pid);
     return forget();
   }
   const auto& instance = app->second.instances[record.instance];
@@ -72,7 +74,10 @@ OperationPtr Supervisor::Impl::begin_boot() {
   std::vector<Target> targets;
   for (auto& target : resolve_targets(apps, {})) {
     const bool runs = target.instance->slot().current.has_value();
-    if (!runs && desired_of(*target.instance) == Desired::up) targets.push_back(std::move(target));
+    if (runs || desired_of(*target.instance) == Desired::down) continue;
+    // Before any of them begins: those that come later wait for these.
+    target.instance->expect_start(true);
+    targets.push_back(std::move(target));
   }
   return run_verb(
       std::move(targets), {}, Milliseconds(0),
@@ -131,8 +136,8 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
                                     .message = signal_name(signal) + " by " + to_text(caller)});
     out.push_back(std::move(entry));
   }
-  const bool none = std::all_of(out.begin(), out.end(),
-                                [](const Signaled& entry) { return entry.pids.empty(); });
+  const bool none =
+      std::all_of(out.begin(), out.end(), [](const Signaled& entry) { return entry.pids.empty(); });
   if (none) co_return Error{"no process to signal: nothing of that runs", "see `dixisctl list`"};
   co_return out;
 }
@@ -150,12 +155,24 @@ Task<void> Supervisor::shut_down() {
   while (!operation->result()) co_await operation->changed().wait();
 }
 
-bool Supervisor::shutting_down() const { return impl_->ending; }
-void Supervisor::request_shutdown() { impl_->shutdown_request.notify_all(); }
-Notifier& Supervisor::shutdown_requested() { return impl_->shutdown_request; }
-EventBus& Supervisor::events() { return impl_->services.events; }
-const Access& Supervisor::access() const { return impl_->config.access; }
-std::size_t Supervisor::app_count() const { return impl_->apps.size(); }
+bool Supervisor::shutting_down() const {
+  return impl_->ending;
+}
+void Supervisor::request_shutdown() {
+  impl_->shutdown_request.notify_all();
+}
+Notifier& Supervisor::shutdown_requested() {
+  return impl_->shutdown_request;
+}
+EventBus& Supervisor::events() {
+  return impl_->services.events;
+}
+const Access& Supervisor::access() const {
+  return impl_->config.access;
+}
+std::size_t Supervisor::app_count() const {
+  return impl_->apps.size();
+}
 
 std::chrono::milliseconds Supervisor::uptime() const {
   return Milliseconds(boottime_ms() - impl_->started_ms);

@@ -73,7 +73,8 @@ class Supervisor {
   /// when all is taken back; starts go on.
   Task<void> run();
 
-  /// Checks names, NAME:N, globs and 'all' (no targets: all). nullopt: every target names something.
+  /// Checks names, NAME:N, globs and 'all' (no targets: all). nullopt: every target names
+  /// something.
   std::optional<NoSuchApp> unknown_target(const Targets& targets) const;
 
   Task<std::vector<InstanceStatus>> list(Targets targets);

@@ -22,7 +22,7 @@ struct Supervisor::Impl {
   std::int64_t started_ms;
   std::uint64_t next_operation = 1;
   bool ending = false;
-  bool loading = false;      ///< a load is under way; another one waits
+  bool loading = false;  ///< a load is under way; another one waits
   Notifier load_finished{};
   Notifier shutdown_request{};
 

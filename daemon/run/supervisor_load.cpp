@@ -37,7 +37,9 @@ bool in_plan(const std::vector<PlanItem>& plan, const std::string& app) {
                      [&](const PlanItem& item) { return item.app == app; });
 }
 
-machine::Reason config_reason(const Caller& caller) { return {Cause::config, to_text(caller)}; }
+machine::Reason config_reason(const Caller& caller) {
+  return {Cause::config, to_text(caller)};
+}
 
 Outcome nothing_to_do(const std::string& app, std::string message) {
   return {.app = app, .ok = true, .message = std::move(message)};
@@ -61,8 +63,8 @@ Task<Outcome> result_of(OperationPtr operation, const std::string app) {
 Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller) {
   while (loading) co_await load_finished.wait();
   loading = true;
-  auto loaded =
-      co_await services.slow_worker.run([file] { return load_config(file, ConfigOptions{}); });
+  auto work = [file] { return load_config(file, ConfigOptions{}); };
+  auto loaded = co_await services.slow_worker.run(std::move(work));
   LoadReport report;
   report.problems = loaded.problems;
   if (loaded.ok()) {
@@ -154,7 +156,7 @@ Task<Outcome> Supervisor::Impl::carry_out_item(PlanItem item, AppSpec spec, Call
     }
     const auto dropped = co_await services.desired.change(std::move(drop));
     apps.erase(item.app);
-    co_return stopped.ok && dropped ? nothing_to_do(item.app, "removed") : stopped;
+    co_return stopped.ok&& dropped ? nothing_to_do(item.app, "removed") : stopped;
   }
   if (item.action == "add") {
     if (services.desired.of(item.app) == Desired::down) {
@@ -251,16 +253,18 @@ Task<Result<LoadReport>> Supervisor::add(std::string name, NewApp app, Caller ca
                     "`dixisctl describe " + name + "` shows it"};
   }
   const auto config_file = impl_->directories.config_file;
-  auto written = co_await impl_->services.slow_worker.run(
-      [config_file, name, app] { return write_app_file(config_file, name, app); });
+  auto work = [config_file, name, app] { return write_app_file(config_file, name, app); };
+  auto written = co_await impl_->services.slow_worker.run(std::move(work));
   if (!written) co_return written.error();
   auto report = co_await impl_->load(config_file, false, std::move(caller));
   report.file = written->string();
   if (!report.operation) {
+    auto undo = [file = *written] { return remove_app_file(file); };
     // Refused as a whole: as if it had not been written.
-    co_await impl_->services.slow_worker.run([file = *written] { return remove_app_file(file); });
+    co_await impl_->services.slow_worker.run(std::move(undo));
   } else if (!in_plan(report.plan, name)) {
-    co_await impl_->services.slow_worker.run([file = *written] { return remove_app_file(file); });
+    auto undo = [file = *written] { return remove_app_file(file); };
+    co_await impl_->services.slow_worker.run(std::move(undo));
     co_return Error{"the configuration doesn't include " + report.file,
                     "add `include: apps.d/*.yaml` to " + config_file.string()};
   }
@@ -279,8 +283,8 @@ Task<Result<LoadReport>> Supervisor::remove(std::string name, Caller caller) {
     co_return Error{name + " is defined in " + defined_in.string() + ", which `add` didn't write",
                     "remove it there, then `dixisctl load`"};
   }
-  auto removed = co_await impl_->services.slow_worker.run(
-      [defined_in] { return remove_app_file(defined_in); });
+  auto work = [defined_in] { return remove_app_file(defined_in); };
+  auto removed = co_await impl_->services.slow_worker.run(std::move(work));
   if (!removed) co_return removed.error();
   auto report = co_await impl_->load(config_file, false, std::move(caller));
   report.file = defined_in.string();

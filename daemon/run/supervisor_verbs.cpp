@@ -29,8 +29,7 @@ struct Gathering {
   Notifier changed{};
 };
 
-Task<void> gather_one(std::shared_ptr<Gathering> gathering, std::size_t index,
-                      Task<Outcome> body) {
+Task<void> gather_one(std::shared_ptr<Gathering> gathering, std::size_t index, Task<Outcome> body) {
   auto outcome = co_await std::move(body);
   gathering->outcomes[index] = std::move(outcome);
   --gathering->open;
@@ -41,8 +40,7 @@ Task<void> remember(std::shared_ptr<Gathering> gathering, Services& services,
                     Supervisor::Impl::Changes changes, OperationPtr operation) {
   const auto durable = co_await services.desired.change(std::move(changes));
   if (!durable) {
-    gathering->not_durable =
-        "done, but it would not survive a reboot: " + durable.error().message;
+    gathering->not_durable = "done, but it would not survive a reboot: " + durable.error().message;
   }
   operation->set_remembered(gathering->not_durable);
   --gathering->open;
@@ -148,8 +146,8 @@ OperationPtr Supervisor::Impl::start(std::vector<Target> targets, Caller caller)
     if (!target.instance->slot().current) target.instance->expect_start(true);
   }
   for (const auto& target : targets) {
-    deadline = std::max(deadline, start_deadline(target.instance->spec().name) +
-                                      lane_deadline(target));
+    deadline =
+        std::max(deadline, start_deadline(target.instance->spec().name) + lane_deadline(target));
   }
   auto changes = desired_changes(targets, Desired::up);
   return run_verb(
@@ -172,14 +170,31 @@ Task<void> Supervisor::Impl::await_predecessors(std::string app, Instance::Repor
       const bool serves =
           slot->slot().current && slot->slot().current->phase == machine::Phase::serving;
       if (!serves && slot->slot().desired == Desired::up) {
-        services.events.publish({.type = "warning",
-                                 .app = app,
-                                 .message = app + " starts although " + name +
-                                            ", which it comes after, is not up"});
+        services.events.publish(
+            {.type = "warning",
+             .app = app,
+             .message = app + " starts although " + name + ", which it comes after, is not up"});
       }
     }
   }
 }
+
+namespace {
+
+/// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
+/// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
+Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, VerbLane::Body body) {
+  VerbLane::Superseded superseded = [instance](const std::string& by) {
+    instance->expect_start(false);
+    return Outcome{instance->spec().name, instance->number(), false,
+                   "ended early: " + by + " was asked for"};
+  };
+  std::function<void()> wake = [instance] { instance->changed().notify_all(); };
+  co_return co_await instance->lane().run(kind, joinable, std::move(body), std::move(superseded),
+                                          std::move(wake));
+}
+
+}  // namespace
 
 Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance::Report report) {
   const auto instance = target.instance;
@@ -192,17 +207,10 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
                         "ended early: a stop was asked for"};
     }
   }
-  co_return co_await instance->lane().run(
-      VerbKind::start, true,
-      [instance, caller, report](VerbTicket ticket) {
-        return instance->start(std::move(ticket), caller, report);
-      },
-      [instance](const std::string& by) {
-        instance->expect_start(false);
-        return Outcome{instance->spec().name, instance->number(), false,
-                       "ended early: " + by + " was asked for"};
-      },
-      [instance] { instance->changed().notify_all(); });
+  VerbLane::Body body = [instance, caller, report](VerbTicket ticket) {
+    return instance->start(std::move(ticket), caller, report);
+  };
+  co_return co_await in_lane(instance, VerbKind::start, true, std::move(body));
 }
 
 OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) {
@@ -248,15 +256,10 @@ Task<Outcome> Supervisor::Impl::stop_one(Target target, std::vector<Target> all,
     co_await instance->halt();
     co_return Outcome{instance->spec().name, instance->number(), true, "stopped"};
   }
-  co_return co_await instance->lane().run(
-      VerbKind::stop, true,
-      [instance, reason, report](VerbTicket ticket) {
-        return instance->stop(std::move(ticket), reason, report);
-      },
-      [instance](const std::string&) {
-        return Outcome{instance->spec().name, instance->number(), false, "ended early"};
-      },
-      [instance] { instance->changed().notify_all(); });
+  VerbLane::Body body = [instance, reason, report](VerbTicket ticket) {
+    return instance->stop(std::move(ticket), reason, report);
+  };
+  co_return co_await in_lane(instance, VerbKind::stop, true, std::move(body));
 }
 
 OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, Caller caller) {
@@ -280,16 +283,11 @@ Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOpti
                                             Instance::Report report) {
   const auto instance = target.instance;
   if (instance->lane().length() > 0) report("queued", "another verb is under way");
-  co_return co_await instance->lane().run(
-      VerbKind::restart, !options.new_spec,
-      [instance, options, report](VerbTicket ticket) {
-        return instance->restart(std::move(ticket), options, report);
-      },
-      [instance](const std::string& by) {
-        return Outcome{instance->spec().name, instance->number(), false,
-                       "ended early: " + by + " was asked for"};
-      },
-      [instance] { instance->changed().notify_all(); });
+  const bool joinable = !options.new_spec;
+  VerbLane::Body body = [instance, options, report](VerbTicket ticket) {
+    return instance->restart(std::move(ticket), options, report);
+  };
+  co_return co_await in_lane(instance, VerbKind::restart, joinable, std::move(body));
 }
 
 }  // namespace dixis

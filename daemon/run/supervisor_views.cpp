@@ -1,8 +1,7 @@
 // What list and describe show.
-#include <unistd.h>
-
 #include <algorithm>
 #include <set>
+#include <unistd.h>
 
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/supervisor_impl.hpp"
@@ -66,8 +65,8 @@ TreeFacts look_at_tree(const TreeKey& key) {
   std::vector<pid_t> pids;
   for (const auto& member : members) {
     const auto portrait = portray(member.pid);
-    out.tree.push_back({member.pid, member.parent, portrait.command, portrait.user,
-                        member.rss_bytes});
+    out.tree.push_back(
+        {member.pid, member.parent, portrait.command, portrait.user, member.rss_bytes});
     pids.push_back(member.pid);
   }
   const auto listeners = tcp_listeners();
@@ -93,7 +92,8 @@ Task<std::vector<InstanceStatus>> Supervisor::Impl::statuses(std::vector<Target>
     rows.push_back(out.size() - 1);
   }
   if (leaders.empty()) co_return out;
-  const auto usages = co_await services.proc_worker.run([leaders] { return measure(leaders); });
+  auto work = [leaders] { return measure(leaders); };
+  const auto usages = co_await services.proc_worker.run(std::move(work));
   for (std::size_t i = 0; i < usages.size(); ++i) {
     auto& status = out[rows[i]];
     if (usages[i].memory_bytes > 0) status.memory_bytes = usages[i].memory_bytes;
@@ -123,8 +123,8 @@ Task<Description> Supervisor::Impl::describe(Target target) {
   if (const auto generation = instance->generation(); generation && out.status.pid) {
     for (const auto& [name, value] : generation->plan.environment) out.environment.push_back(name);
     out.timeline = generation->timeline;
-    auto facts = co_await services.proc_worker.run(
-        [tree = generation->tree] { return look_at_tree(tree); });
+    auto work = [tree = generation->tree] { return look_at_tree(tree); };
+    auto facts = co_await services.proc_worker.run(std::move(work));
     out.tree = std::move(facts.tree);
     out.listeners = std::move(facts.listeners);
   }

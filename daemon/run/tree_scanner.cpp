@@ -10,7 +10,7 @@ struct TreeScanner::Impl {
   explicit Impl(Worker& w) : worker(w) {}
 
   Worker& worker;
-  std::uint64_t wanted = 0;   ///< number of the latest scan that somebody waits for
+  std::uint64_t wanted = 0;  ///< number of the latest scan that somebody waits for
   std::uint64_t started = 0;
   std::uint64_t finished = 0;
   ProcessTable latest;
@@ -19,7 +19,8 @@ struct TreeScanner::Impl {
   static Task<void> run(std::shared_ptr<Impl> self) {
     while (self->finished < self->wanted) {
       const auto number = ++self->started;
-      auto table = co_await self->worker.run([] { return read_process_table(true); });
+      auto work = [] { return read_process_table(true); };
+      auto table = co_await self->worker.run(std::move(work));
       self->latest = std::make_shared<const std::vector<ProcessFacts>>(std::move(table));
       self->finished = number;
       self->scanned.notify_all();

@@ -10,7 +10,8 @@ namespace dixis {
 
 using ProcessTable = std::shared_ptr<const std::vector<ProcessFacts>>;
 
-/// Reads /proc on a worker, once for all who ask at about the same time. Lives on the loop's thread.
+/// Reads /proc on a worker, once for all who ask at about the same time. Lives on the loop's
+/// thread.
 class TreeScanner {
  public:
   explicit TreeScanner(Worker& worker);

@@ -201,3 +201,8 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all its threads. /proc/PID/schedstat would leave threads out."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def no_zombie_stays(pid: int):
+    """A dead child may be seen for a moment; it may not stay."""
+    eventually(lambda: not zombies(pid), f"zombies of {pid} reaped", timeout=5)

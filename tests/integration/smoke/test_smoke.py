@@ -37,7 +37,7 @@ def test_an_app_starts_is_listed_restarts_comes_back_and_stops(make_daemon, port
     daemon.ctl("stop", "web")
     assert daemon.row("web")["state"] == "stopped"
     assert not daemon.processes() and not kernel.listening(port)
-    assert not kernel.zombies(daemon.pid)
+    kernel.no_zombie_stays(daemon.pid)
 
 
 def test_ends_in_reverse_order_of_start(make_daemon):

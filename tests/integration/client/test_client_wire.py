@@ -118,7 +118,7 @@ def test_huge_reply(ctl, serve):
             connection.sendall(b"x" * (1 << 20))
 
     serve(script)
-    done = ctl("list")
+    done = ctl("--timeout", "50s", "list")
     assert done.returncode == 1
     assert "too long" in done.stderr
 
@@ -126,7 +126,7 @@ def test_huge_reply(ctl, serve):
 def test_large_but_allowed_reply(ctl, serve):
     rows = [instance(f"app-{i}") for i in range(5000)]
     serve(lambda connection, call: connection.sendall(reply({"instances": rows})))
-    done = ctl("list")
+    done = ctl("--timeout", "50s", "list")
     assert done.returncode == 0
     assert len(lines(done.stdout)) == 5001
 

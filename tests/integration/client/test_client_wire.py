@@ -161,7 +161,7 @@ def test_stream_freezes(ctl, serve):
         daemon.released.wait()
 
     daemon = serve(script)
-    done = ctl(*SHORT, "restart", "frontend")
+    done = ctl("--silence-timeout", "300ms", "restart", "frontend")
     assert done.returncode == 6
     assert "no sign of life for 300 ms" in done.stderr
     assert "outcome is unknown" in done.stderr

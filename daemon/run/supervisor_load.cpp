@@ -183,7 +183,8 @@ Task<Outcome> Supervisor::Impl::replace(AppSpec spec, Caller caller, Instance::R
   options.reason = config_reason(caller);
   options.new_spec = spec;
   std::vector<Outcome> outcomes;
-  for (const auto& slot : std::vector<InstancePtr>(apps.at(spec.name).instances)) {
+  const auto slots = apps.at(spec.name).instances;
+  for (const auto& slot : slots) {
     if (desired_of(*slot) == Desired::down) {
       slot->set_spec(spec);
       outcomes.push_back(nothing_to_do(spec.name, "updated; it stays stopped"));

@@ -161,10 +161,13 @@ OperationPtr Supervisor::Impl::start(std::vector<Target> targets, Caller caller)
 Task<void> Supervisor::Impl::await_predecessors(std::string app, Instance::Report report) {
   const auto found = apps.find(app);
   if (found == apps.end()) co_return;
-  for (const auto& name : std::vector<std::string>(found->second.spec.after)) {
+  // Copies: a load may change both while this waits.
+  const auto predecessors = found->second.spec.after;
+  for (const auto& name : predecessors) {
     const auto other = apps.find(name);
     if (other == apps.end()) continue;
-    for (const auto& slot : std::vector<InstancePtr>(other->second.instances)) {
+    const auto slots = other->second.instances;
+    for (const auto& slot : slots) {
       if (!slot->settled()) report("queued", "starts after " + name);
       while (!slot->settled()) co_await slot->changed().wait();
       const bool serves =

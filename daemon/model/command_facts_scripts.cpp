@@ -183,13 +183,14 @@ std::string text_of(const boost::json::object& object, std::string_view key) {
 Result<std::string> script_text(const boost::json::object& package, const std::string& name) {
   const auto* value = package.if_contains("scripts");
   const auto* scripts = value == nullptr ? nullptr : value->if_object();
-  auto text = scripts == nullptr ? std::string{} : text_of(*scripts, name);
-  if (text.empty()) return Error{"package.json has no script '" + name + "'"};
+  const Error missing{"package.json has no script '" + name + "'"};
+  if (scripts == nullptr) return missing;
+  auto text = text_of(*scripts, name);
+  if (text.empty()) return missing;
   for (const auto* prefix : {"pre", "post"})
     if (!text_of(*scripts, prefix + name).empty())
       return Error{"package.json has a script '" + (prefix + name) + "' that belongs to it"};
-  // A plain return is ambiguous: an Error can be made from a string as well.
-  return {boost::system::in_place_value, std::move(text)};
+  return text;
 }
 
 }  // namespace

@@ -253,7 +253,9 @@ std::vector<ConfigValue> ConfigReader::items(const ConfigValue& list) {
   std::size_t index = 0;
   for (const auto& node : list.node) {
     const auto at = position(node, list.at);
-    result.push_back({node, list.path + "[" + std::to_string(index++) + "]", at, at});
+    const auto path = list.path + "[" + std::to_string(index++) + "]";
+    // NOLINTNEXTLINE(cppcoreguidelines-slicing): yaml-cpp's elements are nodes and more
+    result.push_back({node, path, at, at});
   }
   return result;
 }

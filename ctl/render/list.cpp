@@ -18,7 +18,7 @@ const std::vector<Column>& list_columns() {
       {"app", false, 0, 20},    {"state", false, 0, 0},       {"pid", true, 1, 0},
       {"restarts", true, 2, 0}, {"uptime", true, 4, 0},       {"cpu", true, 5, 0},
       {"memory", true, 3, 0},   {"port", true, 6, 0},         {"health", false, 7, 0},
-      {"build", false, 8, 0},   {"last death", false, 9, 36}, {"message", false, 0, 20},
+      {"build", false, 8, 0},   {"last death", false, 9, 36}, {"message", false, 0, 26},
   };
   return columns;
 }

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "ctl/render/text.hpp"
 #include "ctl/stream.hpp"
 #include "ctl/verbs/verbs.hpp"
@@ -55,7 +57,7 @@ Answer<ExitCode> send_signal(const Context& context) {
     boost::json::array out(entries->begin(), entries->end());
     context.console.print_json(boost::json::value(std::move(out)));
   }
-  bool all = true;
+  std::set<std::string> reached;  // apps, and slots as NAME:N
   for (const boost::json::object& entry : *entries) {
     const auto app = field_of<std::string>(entry, "app");
     const auto instance = field_of<std::uint32_t>(entry, "instance");
@@ -63,17 +65,23 @@ Answer<ExitCode> send_signal(const Context& context) {
     if (!app) return app.error();
     if (!instance) return instance.error();
     if (!pids) return pids.error();
-    all = all && !pids->empty();
     const std::string name = printable(slot_name(*app, *instance, *instance > 0));
     if (pids->empty()) {
       context.console.say(name + ": has no process, nothing was signalled");
       continue;
     }
+    reached.insert({*app, slot_name(*app, *instance, true)});
     std::string line = name + ": sent to pid";
     for (const std::int64_t pid : *pids) line += " " + std::to_string(pid);
     if (!arguments.json) context.console.print(line + "\n");
   }
-  return all ? ExitCode::done : ExitCode::failed;
+  // Globs and 'all' may match what has no process; what was named by its name must be reached.
+  for (const std::string& target : arguments.operands) {
+    if (&target == &arguments.operands.front() || target == "all") continue;
+    const bool glob = target.find_first_of("*?[") != std::string::npos;
+    if (!glob && !reached.contains(target)) return ExitCode::failed;
+  }
+  return reached.empty() ? ExitCode::failed : ExitCode::done;
 }
 
 }  // namespace dixis::ctl

@@ -286,6 +286,18 @@ def test_signal(ctl, serve):
 def test_signal_to_nobody_fails(ctl, serve):
     serve(answers({"signaled": [{"app": "frontend", "instance": 0, "pids": []}]}))
     assert ctl("signal", "HUP", "frontend").returncode == 1
+    assert ctl("signal", "HUP", "all").returncode == 1
+
+
+def test_signal_needs_to_reach_what_was_named(ctl, serve):
+    serve(answers({"signaled": [{"app": "a", "instance": 0, "pids": [7]},
+                                {"app": "a", "instance": 1, "pids": []},
+                                {"app": "b", "instance": 0, "pids": []}]}))
+    assert ctl("signal", "HUP", "a").returncode == 0
+    assert ctl("signal", "HUP", "all").returncode == 0
+    assert ctl("signal", "HUP", "?").returncode == 0
+    assert ctl("signal", "HUP", "a", "b").returncode == 1
+    assert ctl("signal", "HUP", "a:1").returncode == 1
 
 
 def test_add_sends_what_was_typed(ctl, serve, tmp_path):

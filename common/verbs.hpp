@@ -12,8 +12,8 @@ enum class Permission { viewer, operator_, owner };
 
 struct Verb {
   std::string_view name;
-  std::string_view alias;      ///< further names, space-separated; may be empty
-  std::string_view method;     ///< of gr.dixis.Supervisor; empty where the client does it alone
+  std::string_view alias;   ///< further names, space-separated; may be empty
+  std::string_view method;  ///< of gr.dixis.Supervisor; empty where the client does it alone
   Permission permission;
   std::string_view arguments;  ///< as in a synopsis: "[APP...]"
   std::string_view help;       ///< one line

@@ -125,8 +125,9 @@ Result<void> read(const bj::value& in, T& out, const std::string& path = "") {
     if (!in.is_array()) return wrong("an array");
     out.clear();
     for (std::size_t i = 0; i < in.get_array().size(); ++i) {
-      auto result =
-          read(in.get_array()[i], out.emplace_back(), path + "[" + std::to_string(i) + "]");
+      std::string item_path = path;
+      item_path.append("[").append(std::to_string(i)).append("]");
+      auto result = read(in.get_array()[i], out.emplace_back(), item_path);
       if (!result) return result;
     }
     return {};
@@ -145,8 +146,7 @@ Result<void> read(const bj::value& in, T& out, const std::string& path = "") {
     boost::mp11::mp_for_each<Members<T>>([&](auto member) {
       const auto* field = in.get_object().if_contains(member.name);
       if (!result || field == nullptr) return;
-      if (field->is_null() &&
-          !is_optional<std::remove_cvref_t<decltype(out.*member.pointer)>>) {
+      if (field->is_null() && !is_optional<std::remove_cvref_t<decltype(out.*member.pointer)>>) {
         return;  // null is "not given"
       }
       result = read(*field, out.*member.pointer,

@@ -106,9 +106,9 @@ struct InstanceStatus {
   std::optional<std::uint64_t> generation{};
   std::uint64_t restarts{};  ///< the restarts that nobody asked for
   std::optional<std::int64_t> uptime_ms{};
-  std::optional<double> cpu_percent{};           ///< of one core
-  std::optional<std::int64_t> cpu_window_ms{};   ///< what cpu_percent is the mean of
-  std::optional<std::int64_t> memory_bytes{};    ///< resident, the whole tree's
+  std::optional<double> cpu_percent{};          ///< of one core
+  std::optional<std::int64_t> cpu_window_ms{};  ///< what cpu_percent is the mean of
+  std::optional<std::int64_t> memory_bytes{};   ///< resident, the whole tree's
   std::optional<std::int64_t> port{};
   std::optional<Health> health{};
   std::optional<Build> build{};
@@ -174,8 +174,7 @@ struct Event {
   std::optional<Death> death{};
   std::string message{};
 };
-BOOST_DESCRIBE_STRUCT(Event, (),
-                      (at, type, app, instance, generation, state, pid, death, message))
+BOOST_DESCRIBE_STRUCT(Event, (), (at, type, app, instance, generation, state, pid, death, message))
 
 /// A step of a verb under way, for the progress line.
 struct Progress {
@@ -203,7 +202,8 @@ BOOST_DESCRIBE_STRUCT(Outcome, (), (app, instance, ok, message, pid, generation,
 /// deadline_ms, then progress or heartbeat, last outcomes. Unstreamed: all that is last, at once.
 struct VerbReply {
   std::optional<std::string> operation{};
-  std::optional<std::int64_t> deadline_ms{};  ///< from now: when the verb has ended, whatever happens
+  std::optional<std::int64_t>
+      deadline_ms{};  ///< from now: when the verb has ended, whatever happens
   std::optional<Progress> progress{};
   std::optional<bool> heartbeat{};
   std::optional<std::vector<Outcome>> outcomes{};

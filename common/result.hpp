@@ -17,6 +17,11 @@ struct Error {
   std::string hint{};   ///< what to do next; empty where there is nothing sensible to say
 };
 
+/// What a Result<T> is made of: what converts to T, but no Error and no Result.
+template <class U, class T>
+concept ValueFor = std::convertible_to<U, T> && !std::same_as<std::remove_cvref_t<U>, Error> &&
+                   !std::derived_from<std::remove_cvref_t<U>, boost::system::result<T, Error>>;
+
 /// A value or the reason why there is none. Boost's result, but implicitly made of a string too: an
 /// Error can be made of one, which is why the base class refuses to choose.
 template <class T>
@@ -25,8 +30,8 @@ class Result : public boost::system::result<T, Error> {
 
  public:
   using Base::Base;
-  template <class U>
-    requires std::convertible_to<U, T> && (!std::same_as<std::remove_cvref_t<U>, Error>)
+  template <ValueFor<T> U>
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): never taken for a Result, see ValueFor
   Result(U&& value) : Base(boost::system::in_place_value, std::forward<U>(value)) {}
   Result(Error error) : Base(boost::system::in_place_error, std::move(error)) {}
 };

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <sys/resource.h>
-#include <sys/types.h>
-
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -10,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/resource.h>
+#include <sys/types.h>
 #include <vector>
 
 /// A configuration after all checks: what an app shall be. Values only.

@@ -53,21 +53,43 @@ Result<Environment> read_env_files(const AppSpec& spec,
   return out;
 }
 
-/// `npm start` and its like become what the script says, where nothing stands in the way.
-void resolve_package_script(LaunchPlan& plan, const AppSpec& spec) {
-  if (!package_script(plan.argv)) return;
-  const auto package_json = read_app_file(spec.cwd / "package.json", plan.credentials);
-  if (!package_json) return;
-  const auto npmrc = read_app_file(spec.cwd / ".npmrc", plan.credentials);
+/// What the package script that `command` names would run, read from the app's cwd.
+std::optional<ResolvedScript> read_script(const std::vector<std::string>& command,
+                                          const AppSpec& spec,
+                                          const std::optional<Credentials>& credentials) {
+  if (!package_script(command)) return std::nullopt;
+  const auto package_json = read_app_file(spec.cwd / "package.json", credentials);
+  if (!package_json) return std::nullopt;
+  const auto npmrc = read_app_file(spec.cwd / ".npmrc", credentials);
   const bool has_pnp = ::access((spec.cwd / ".pnp.cjs").c_str(), F_OK) == 0;
   const std::string npmrc_text = npmrc ? *npmrc : std::string();
-  auto script = resolve_script(plan.argv, *package_json, npmrc_text, has_pnp);
+  auto script = resolve_script(command, *package_json, npmrc_text, has_pnp);
+  if (!script) return std::nullopt;
+  return *script;
+}
+
+/// `npm start` and its like become what the script says, where nothing stands in the way.
+void resolve_package_script(LaunchPlan& plan, const AppSpec& spec) {
+  auto script = read_script(plan.argv, spec, plan.credentials);
   if (!script) return;
   plan.argv = std::move(script->command);
-  for (auto& [name, value] : script->environment) plan.environment.insert({name, value});
-  plan.environment.insert({"INIT_CWD", spec.cwd.string()});
+  for (auto& [name, value] : script->environment) plan.environment[name] = value;
+  plan.environment["INIT_CWD"] = spec.cwd.string();
   plan.environment["PATH"] =
       (spec.cwd / "node_modules/.bin").string() + ":" + plan.environment["PATH"];
+}
+
+/// Where the app will listen; through `bash -c "npm start"` too, which is run as it is.
+Result<std::optional<ListenAddress>> find_listen(const LaunchPlan& plan, const AppSpec& spec) {
+  auto direct = find_listen_address(spec, plan.argv, plan.environment);
+  if (!direct || *direct || spec.no_port) return direct;
+  const auto inner = inner_command(plan.argv);
+  const auto script = read_script(inner.command, spec, plan.credentials);
+  if (!script) return direct;
+  Environment environment = plan.environment;
+  for (const auto& [name, value] : inner.environment) environment[name] = value;
+  for (const auto& [name, value] : script->environment) environment[name] = value;
+  return find_listen_address(spec, script->command, environment);
 }
 
 }  // namespace
@@ -95,7 +117,16 @@ Result<LaunchPlan> preflight(const PreflightRequest& request) {
   if (!executable) return executable.error();
   plan.executable = std::move(*executable);
 
-  plan.listen = listen_address(spec, plan.argv, plan.environment);
+  auto listen = find_listen(plan, spec);
+  if (!listen) {
+    return Error{"cannot start " + spec.name + ": " + listen.error().message, listen.error().hint};
+  }
+  plan.listen = *listen;
+  if (plan.listen && spec.instances > 1) {
+    return Error{"cannot start " + spec.name + ": its instances would share port " +
+                     std::to_string(plan.listen->port) + ", which this version can't do yet",
+                 "set `instances: 1`, or `port: none` if it doesn't listen there"};
+  }
   if (plan.listen && request.check_port) {
     if (const auto free = check_port(spec.name, *plan.listen, request.own); !free) {
       return free.error();

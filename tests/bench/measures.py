@@ -107,7 +107,7 @@ class Pinger(threading.Thread):
 
 
 def sleepers(contestant, count: int) -> dict[str, float]:
-    """Start all, the memory each adds, and the list as JSON."""
+    """Start all, the memory each adds, and the list as JSON. For a contestant that has no app yet."""
     contestant.prepare_sleepers(count)
     before = kernel.rss_bytes(contestant.pid)
     pinger = Pinger(contestant) if isinstance(contestant, Dixis) else None
@@ -116,12 +116,11 @@ def sleepers(contestant, count: int) -> dict[str, float]:
     got = {"start": contestant.start_sleepers()}
     if pinger:
         pings = sorted(pinger.stop())
-        got["ping_p99"] = pings[int(len(pings) * 0.99)] if pings else 0.0
-        got["ping_max"] = pings[-1] if pings else 0.0
-    got["memory_each"] = (kernel.rss_bytes(contestant.pid) - before) / count
+        got["ping_p99"] = pings[int(len(pings) * 0.99)]
+        got["ping_max"] = pings[-1]
     got["memory"] = kernel.rss_bytes(contestant.pid)
+    got["memory_each"] = (got["memory"] - before) / count
     got["list_json"] = stopwatch(*contestant.list_json_command(), env=getattr(contestant, "env", None))
-    contestant.delete_all()
     return got
 
 

@@ -135,7 +135,8 @@ class Stepper {
       case Timer::start:
         return end({Cause::start_timeout, "not proven within its start timeout"});
       case Timer::stop:
-        slot_.current->escalated = !slot_.current->leader_dead;
+        // Once it had to be killed, that stays true while its orphans are looked after.
+        if (!slot_.current->leader_dead) slot_.current->escalated = true;
         act(KillTree{slot_.current->generation});
         // It can fire again: what is in uninterruptible sleep takes the signal later.
         arm(Timer::stop, policy_.stop.timeout);

@@ -190,7 +190,7 @@ TEST_CASE("5000 damaged records: none is believed, the others load", "[records][
   constexpr unsigned kSeed = 11;
   INFO("seed " << kSeed);
   std::mt19937 random(kSeed);
-  const TemporaryDirectory directory;
+  const auto directory = TemporaryDirectory::in_memory();
   const auto record = example();
   auto other = record;
   other.app = "other";

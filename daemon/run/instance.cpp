@@ -147,8 +147,7 @@ void Instance::carry_out(const machine::CancelTimer& action) {
 void Instance::timer_fired(machine::Timer which) {
   if (which == machine::Timer::start && generation_) {
     // The same end as the machine's own, with what the proof was waiting for.
-    return apply(machine::ProofFailed{generation_->number,
-                                      {Cause::start_timeout, why_not_proven(*generation_)}});
+    return not_proven(*generation_, why_not_proven(*generation_));
   }
   apply(machine::TimerFired{which});
 }

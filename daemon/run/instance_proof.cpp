@@ -78,10 +78,8 @@ Task<void> Instance::prove_port(std::shared_ptr<Generation> generation) {
     if (!proving()) co_return;
     if (proof.proven) co_return proven(*generation, proof.text);
     if (!proof.text.empty()) {
-      const std::string text =
-          "not proven: " + proof.text + ", which is not a process of " + label();
-      last_failure_ = Failure{number, text, generation->log_mark, true};
-      apply(machine::ProofFailed{number, {Cause::start_timeout, text}});
+      not_proven(*generation,
+                 "not proven: " + proof.text + ", which is not a process of " + label());
       co_return;
     }
   }
@@ -111,6 +109,12 @@ void Instance::proven(Generation& generation, std::string text) {
            .generation = generation.number,
            .pid = generation.process.pid,
            .message = generation.proof});
+}
+
+/// Ends it; the verb that waits for it is told why.
+void Instance::not_proven(const Generation& generation, std::string text) {
+  last_failure_ = Failure{generation.number, text, generation.log_mark, true};
+  apply(machine::ProofFailed{generation.number, {Cause::start_timeout, std::move(text)}});
 }
 
 std::string Instance::why_not_proven(const Generation& generation) const {

@@ -43,9 +43,10 @@ bool concerns(const Listener& listener, const ListenAddress& address) {
   const auto wanted = bind_candidates(address.host);
   if (wanted.empty()) return true;  // a name: whatever it stands for
   for (const auto& candidate : wanted) {
-    if (candidate == listener.address || is_wildcard(candidate)) return true;
-    // A wildcard collides with a number of its family; "::" takes IPv4 too.
+    if (candidate == listener.address) return true;
+    // A wildcard collides with every address of its family; "::" takes IPv4 too.
     const bool ipv6 = candidate.find(':') != std::string::npos;
+    if (is_wildcard(candidate) && (ipv6 || !listener.ipv6 || listener.address == "::")) return true;
     if (is_wildcard(listener.address) && (listener.ipv6 || !ipv6)) return true;
   }
   return false;

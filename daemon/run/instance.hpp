@@ -52,6 +52,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Takes back a generation that runs already.
   void adopt(const GenerationRecord& record, Process process, Desired desired);
 
+  /// Notes that a generation ended while no daemon was watching.
+  void record_lost(const GenerationRecord& record);
+
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
 
@@ -109,6 +112,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<PortProof> look_at_port(std::shared_ptr<Generation> generation,
                                std::vector<Listener> listeners);
   void proven(Generation& generation, std::string text);
+  void not_proven(const Generation& generation, std::string text);
   std::string why_not_proven(const Generation& generation) const;
 
   // The end of a tree (instance_end.cpp).

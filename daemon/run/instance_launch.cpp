@@ -129,6 +129,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->process = std::move(child->process);
   generation->exec_ms = boottime_ms();
   generation->timeline.push_back({"spawn", *generation->exec_ms - spawn_begun});
+  write_record(services_.runtime_directory, record_of(*generation));
   co_return Result<void>{};
 }
 
@@ -202,6 +203,21 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.host = generation.plan.listen->host;
   }
   return out;
+}
+
+void Instance::record_lost(const GenerationRecord& record) {
+  Death death;
+  death.at = wall_clock_now();
+  death.generation = record.generation;
+  death.message = death_message(death);
+  slot_.next_generation = record.generation + 1;
+  slot_.restarts = record.restarts;
+  last_death_ = death;
+  publish({.type = "death",
+           .generation = record.generation,
+           .pid = record.pid,
+           .death = death,
+           .message = death.message});
 }
 
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {

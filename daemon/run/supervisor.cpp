@@ -1,11 +1,13 @@
 #include "daemon/run/supervisor.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 #include <spdlog/spdlog.h>
 
 #include "daemon/model/words.hpp"
 #include "daemon/run/records.hpp"
+#include "daemon/run/stray.hpp"
 #include "daemon/run/supervisor_impl.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -36,38 +38,73 @@ Desired Supervisor::Impl::desired_of(const Instance& instance) const {
   return services.desired.of(name + ":" + std::to_string(instance.number()));
 }
 
-void Supervisor::Impl::adopt_record(const GenerationRecord& record) {
-  const auto label = record.app + " (pid " + std::to_string(record.pid) + ")";
+InstancePtr Supervisor::Impl::slot_for(const GenerationRecord& record) const {
+  const auto app = apps.find(record.app);
+  if (app == apps.end() || record.instance >= app->second.instances.size()) return nullptr;
+  const auto& instance = app->second.instances[record.instance];
+  return instance->slot().current ? nullptr : instance;
+}
+
+/// Whether the record's process lives and has become the app. One that died at the gate, or is
+/// about to, has not; killing it settles which.
+Task<bool> Supervisor::Impl::runs_still(GenerationRecord record) {
+  const auto process = open_process(static_cast<pid_t>(record.pid), record.start_ticks);
+  if (!process) co_return false;
+  if (record.phase != Phase::gated) co_return true;
+  auto work = [pid = process->pid] { return read_process(pid, true); };
+  const auto facts = co_await services.proc_worker.run(std::move(work));
+  if (facts && facts->tree_mark == record.tree_mark) co_return true;
+  send_signal(*process, SIGKILL);
+  co_return false;
+}
+
+/// Takes back what runs. What has no place or lost its leader is a stray.
+Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<Stray>& strays) {
   const auto forget = [&] {
     remove_record(directories.runtime, record.app, record.instance, record.generation);
   };
-  // A child at the gate saw its daemon die and has exited, or will.
-  if (record.boot_id != services.boot || record.phase == Phase::gated) return forget();
+  if (record.boot_id != services.boot) co_return forget();
+  const auto label = record.app + " (pid " + std::to_string(record.pid) + ")";
+  const bool runs = co_await runs_still(record);
+  const auto instance = slot_for(record);
   auto process = open_process(static_cast<pid_t>(record.pid), record.start_ticks);
-  if (!process) {
-    spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
-    return forget();
+  if (runs && instance && process) {
+    spdlog::info("took back {}", label);
+    instance->adopt(record, std::move(*process), desired_of(*instance));
+    co_return;
   }
-  const auto app = apps.find(record.app);
-  if (app == apps.end() || record.instance >= app->second.instances.size() ||
-      app->second.instances[record.instance]->slot().current) {
-    spdlog::warn(
-        "{} still runs, but the configuration has no place for it: it is left alone; "
-        "end it with `kill {}`",
-        label, record.pid);
-    return forget();
+  if (runs) {
+    spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
+    strays.push_back({{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks},
+                      StopPolicy{}.timeout});
+  } else {
+    strays.push_back({{record.tree_mark, 0, 0}, machine::kOrphanGrace});
+    if (instance && record.phase != Phase::gated) {
+      spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
+      instance->record_lost(record);
+    }
   }
-  const auto& instance = app->second.instances[record.instance];
-  spdlog::info("took back {}", label);
-  instance->adopt(record, std::move(*process), desired_of(*instance));
+  forget();
 }
 
-void Supervisor::Impl::take_back() {
+Task<void> Supervisor::Impl::take_back() {
   const auto loaded = services.desired.load();
   for (const auto& report : loaded.reports) spdlog::warn("{}", report);
   const auto records = load_records(directories.runtime);
   for (const auto& report : records.reports) spdlog::warn("{}", report);
-  for (const auto& record : records.records) adopt_record(record);
+  std::vector<Stray> strays;
+  for (const auto& record : records.records) co_await adopt_record(record, strays);
+  asio::co_spawn(services.loop, boot(std::move(strays)), [](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+/// Starts what shall be up, after what could still hold its ports is gone.
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays) {
+  for (const auto& stray : strays) {
+    co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
+  }
+  begin_boot();
 }
 
 OperationPtr Supervisor::Impl::begin_boot() {
@@ -92,9 +129,7 @@ Supervisor::Supervisor(asio::io_context& loop, Directories directories, Config c
 Supervisor::~Supervisor() = default;
 
 Task<void> Supervisor::run() {
-  impl_->take_back();
-  impl_->begin_boot();
-  co_return;
+  co_await impl_->take_back();
 }
 
 std::optional<NoSuchApp> Supervisor::unknown_target(const Targets& targets) const {

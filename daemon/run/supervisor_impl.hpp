@@ -1,6 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +19,7 @@ struct Supervisor::Impl {
   Impl(boost::asio::io_context& loop, Directories where, Config config);
 
   Directories directories;
-  Config config;
+  Config config;  ///< what shall be; `apps` follows it, app by app
   Services services;
   Apps apps;
   std::int64_t started_ms;
@@ -24,6 +27,9 @@ struct Supervisor::Impl {
   bool ending = false;
   bool loading = false;  ///< a load is under way; another one waits
   Notifier load_finished{};
+  std::set<std::string> leaving{};  ///< apps that a load takes away: nothing starts them any more
+  std::map<std::string, std::weak_ptr<Throttle>>
+      config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
 
   /// What is remembered of the last look at /proc, for CPU in percent.
@@ -38,8 +44,16 @@ struct Supervisor::Impl {
   Desired desired_of(const Instance& instance) const;
 
   // Start at boot.
-  void take_back();
-  void adopt_record(const GenerationRecord& record);
+  Task<void> take_back();
+  /// A tree that a predecessor left, to be ended before anything starts.
+  struct Stray {
+    TreeKey tree{};
+    Milliseconds grace{};
+  };
+  Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
+  Task<void> boot(std::vector<Stray> strays);
+  Task<bool> runs_still(GenerationRecord record);
+  InstancePtr slot_for(const GenerationRecord& record) const;
   OperationPtr begin_boot();
 
   // Verbs.
@@ -66,8 +80,13 @@ struct Supervisor::Impl {
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller);
   OperationPtr carry_out_plan(std::vector<PlanItem> plan, Config next, Caller caller);
+  Task<void> carry_out_items(OperationPtr operation, std::vector<PlanItem> plan, Caller caller);
+  Milliseconds load_deadline() const;
   std::vector<Target> slots_of(const std::string& app) const;
-  Task<Outcome> carry_out_item(PlanItem item, AppSpec spec, Caller caller, Instance::Report report);
+  std::shared_ptr<Throttle> config_turn(const std::string& app);
+  Task<Outcome> carry_out_item(PlanItem item, Caller caller, Instance::Report report);
+  Task<Outcome> start_added(std::string app, Caller caller);
+  Task<Outcome> take_away(std::string app, Outcome stopped);
   Task<Outcome> replace(AppSpec spec, Caller caller, Instance::Report report);
   Task<Outcome> resize(AppSpec spec, Caller caller, Instance::Report report);
 

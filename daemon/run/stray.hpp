@@ -1,0 +1,14 @@
+#pragma once
+
+#include "daemon/run/tree_scanner.hpp"
+#include "daemon/sys/reaper.hpp"
+
+namespace dixis {
+
+/// Ends a tree that has no place any more: of an app that left the configuration while no daemon
+/// ran, or what a leader left behind that died then. Asks its members (SIGTERM), kills them after
+/// `grace`, and returns when none is left. Only for a tree whose identity is certain.
+Task<void> end_stray(TreeScanner& trees, Reaper& reaper, TreeKey tree,
+                     std::chrono::milliseconds grace);
+
+}  // namespace dixis

@@ -1,6 +1,7 @@
 // From launch to death: preflight, spawn behind the gate, and the watch over the leader.
 #include <csignal>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/death.hpp"
 #include "daemon/model/words.hpp"
@@ -100,6 +101,11 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->log_mark = co_await services_.capture.mark(spec_.name);
   auto ends = services_.capture.open(spec_.name);
   if (!ends) co_return ends.error();
+  if (const auto& user = generation->plan.credentials) {
+    // So that the app may open /dev/stdout by name. Without it, it writes all the same.
+    [[maybe_unused]] const int out = ::fchown(ends->out.get(), user->uid, user->gid);
+    [[maybe_unused]] const int err = ::fchown(ends->err.get(), user->uid, user->gid);
+  }
   const auto spawn_begun = boottime_ms();
   const auto child_request = spawn_request(spec_, generation->plan, *ends);
   auto child = spawn_gated(child_request);

@@ -90,8 +90,9 @@ Task<void> watch_requests(Supervisor& supervisor, End& end) {
 
 Task<void> live(Supervisor& supervisor, Server& server, End& end, std::string socket,
                 std::optional<int> ready_fd) {
-  server.start();
+  // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
+  server.start();
   spdlog::info("ready: control socket {}, {} apps", socket, supervisor.app_count());
   if (ready_fd) announce_ready(*ready_fd);
   while (!end.requested) co_await end.changed.wait();
@@ -125,6 +126,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
 int start(const Options& options) {
   ::umask(022);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);  // until there is something to load
   LoadedConfig loaded = load_config(options.paths.config);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
   if (!loaded.ok()) return kConfigInvalid;

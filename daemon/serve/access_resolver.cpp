@@ -11,7 +11,8 @@ Task<AccessIds> AccessResolver::resolve(Access access) {
       continue;
     }
     worker_ = std::make_unique<Worker>("dixis-names");
-    AccessIds ids = co_await worker_->run([access] { return resolve_access(access); });
+    auto work = [access] { return resolve_access(access); };
+    AccessIds ids = co_await worker_->run(std::move(work));
     for (const auto& name : ids.unknown) {
       spdlog::warn("access: there is no {} on this machine; nobody is admitted by it", name);
     }

@@ -78,57 +78,50 @@ def test_slow_clients_are_ended(daemon):
     """One takes its time over a message, one never reads, one reads slowly but reads."""
     with pinging(daemon), daemon.varlink(30) as slow, daemon.varlink(30) as deaf, daemon.varlink(30) as lazy:
         slow.send_bytes(b'{"method"')
-        deaf.socket.settimeout(None)
-        deaf.socket.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:  # until neither side has room for more
-                deaf.socket.send(DESCRIPTION)
-        for _ in range(1500):  # 10 MB of replies
-            lazy.send_bytes(DESCRIPTION)
+        deaf.send_bytes(DESCRIPTION * 2000)  # the daemon takes the calls; 16 MB of replies wait
+        lazy.send_bytes(DESCRIPTION * 1500)
 
-        waiter = select.poll()
-        waiter.register(deaf.socket, 0)  # hang-up only
-        answered = 0
-        begun = time.monotonic()
-        while not select.select([slow.socket], [], [], 0.2)[0]:
-            slow.send_bytes(b" ")  # a byte now and then doesn't buy time
-            lazy.reply()
-            answered += 1
-            assert time.monotonic() - begun < 30
-        assert_ended_with(slow, LIMIT)
-        assert waiter.poll(30_000), "the client that doesn't read is still connected"
+        ended = select.poll()
+        ended.register(slow.socket, select.POLLIN)
+        ended.register(deaf.socket, 0)  # hang-up only
+        waiting, answered, begun = 2, 0, time.monotonic()
+        while waiting:
+            assert time.monotonic() - begun < 60, "a slow client is still connected"
+            for descriptor, _ in ended.poll(100):
+                ended.unregister(descriptor)
+                waiting -= 1
+                if descriptor == slow.socket.fileno():
+                    assert_ended_with(slow, LIMIT)
+            if slow.socket.fileno() >= 0 and waiting == 2:
+                slow.send_bytes(b" ")  # a byte now and then doesn't buy time
+            answered += lazy.socket.recv(65536).count(b"\0")
         with pytest.raises((AssertionError, VarlinkError, ConnectionError)):
             while deaf.reply(5):
                 pass
         while answered < 1500:
-            lazy.reply()
-            answered += 1
+            answered += lazy.socket.recv(1 << 20).count(b"\0")
+        assert answered == 1500
 
 
-def test_idle_connections_are_left_alone(daemon):
-    with daemon.varlink() as link:
-        link.call("Ping")
-        with daemon.varlink() as begun:
-            begun.send_bytes(b"{")
-            assert_ended_with_after(begun, 20)
-        assert link.call("Ping")["pid"] == daemon.pid
-
-
-def assert_ended_with_after(link, seconds: float):
-    with pytest.raises(VarlinkError) as caught:
-        link.reply(seconds)
-    assert caught.value.name == LIMIT
-
-
-def test_a_subscriber_that_reads_too_slowly_is_told_what_it_missed(make_daemon):
+def test_a_subscriber_that_does_not_read_is_told_what_it_missed(make_daemon):
+    """Its stream pauses, nobody waits for it, and no event is lost in silence."""
     daemon = make_daemon({"web": {"command": "sleep 1000", "start": {"stable": "1ms"}}}).start()
-    with pinging(daemon), daemon.varlink(60) as events, daemon.varlink(60) as link:
-        events.send("Subscribe", more=True)
-        events.reply()
-        link.call("Start", {"targets": ["web"]})
-        events.send("Ping")
-        first = events.reply()["parameters"]
-        assert "event" in first and first["event"]["type"] != "warning"
+    with pinging(daemon), daemon.varlink(60) as deaf, daemon.varlink(60) as link:
+        deaf.send("Subscribe", more=True)
+        deaf.reply()
+        # Each load is an event at least. More than its queue, its unread output and its socket hold.
+        for _ in range(100):
+            for _ in range(100):
+                link.send("LoadConfig")
+            for _ in range(100):
+                link.reply()
+        seen = 0
+        while True:
+            event = deaf.reply()["parameters"].get("event")
+            if event and event["type"] == "warning" and "events were lost" in event["message"]:
+                break
+            seen += 1
+        assert seen > 1000
 
 
 def test_600_connections_of_one_uid(make_daemon, as_nobody):

@@ -1,5 +1,6 @@
 """How the daemon begins and ends: arguments, the lock, the socket, signals."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 
 import pytest
 
+from lib import kernel
 from lib.daemon import DIXISD, SANITIZER_ENV
 
 
@@ -60,10 +62,8 @@ def test_a_second_daemon_says_who_holds_the_directory(daemon):
 
 def test_a_successor_waits_for_its_predecessors_lock(make_daemon):
     daemon = make_daemon().start()
-    # A process that inherited the lock's file stands for a predecessor that is just ending.
-    import fcntl
-
     daemon.kill()
+    # Whoever holds the lock stands for a predecessor that is just ending.
     with open(daemon.runtime_dir / "lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         daemon.process = None
@@ -113,10 +113,6 @@ def test_it_serves_the_socket_of_systemd(make_daemon):
     early.connect(str(path))  # before there is a daemon
     early.sendall(b'{"method":"gr.dixis.Supervisor.Ping"}\0')
 
-    def as_systemd_does():
-        os.dup2(listener.fileno(), 3)
-        os.environ["LISTEN_PID"] = str(os.getpid())
-
     passed = {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "control.sock"}
     # A shell keeps its pid over exec, as systemd's child does.
     script = 'export LISTEN_PID=$$; exec "$0" "$@"'
@@ -131,7 +127,6 @@ def test_it_serves_the_socket_of_systemd(make_daemon):
     early.settimeout(30)
     assert b'"pid":%d' % process.pid in early.recv(4096)
     assert not daemon.socket.exists()
-    # Neither descriptors nor variables of the daemon's reach others.
     assert daemon.stop() == 0
     assert path.exists(), "systemd's socket is not ours to remove"
 
@@ -193,12 +188,11 @@ def test_a_log_that_nobody_reads_stops_nothing(make_daemon):
     except BlockingIOError:
         os.set_blocking(write_end, True)
     daemon.process = subprocess.Popen(daemon.command(), stderr=write_end, env={**os.environ, **SANITIZER_ENV})
-    while not daemon.socket.exists():
-        assert daemon.process.poll() is None
-    for _ in range(20):
-        daemon.process.send_signal(signal.SIGHUP)
-        with daemon.varlink() as link:
+    kernel.eventually(daemon.socket.exists, "it serves", timeout=30)
+    with daemon.varlink() as link:
+        for _ in range(20):
             assert link.call("Ping")["pid"] == daemon.pid
+            daemon.process.send_signal(signal.SIGHUP)
     assert daemon.stop() == 0
     os.close(read_end)
     os.close(write_end)

@@ -96,7 +96,9 @@ Task<Outcome> Instance::start(VerbTicket ticket, Caller /*caller*/, Report repor
       slot_.current && !slot_.current->ended_for && slot_.current->phase != machine::Phase::ending;
   const auto first = under_way ? slot_.current->generation : slot_.next_generation;
   apply(machine::Start{});
-  co_return co_await await_proven(ticket, first, report, begun);
+  auto started = co_await await_proven(ticket, first, report, begun);
+  if (started.ok) started.message.insert(0, "started, ");
+  co_return started;
 }
 
 Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Report report) {
@@ -122,7 +124,9 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
   const auto first = slot_.next_generation;
   if (options.new_spec) spec_ = std::move(*options.new_spec);
   apply(machine::Restart{options.reason});
-  co_return co_await await_proven(ticket, first, report, begun);
+  auto restarted = co_await await_proven(ticket, first, report, begun);
+  if (restarted.ok) restarted.message.insert(0, "restarted, ");
+  co_return restarted;
 }
 
 Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Report report) {
@@ -149,7 +153,7 @@ Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Repo
   if (slot_.state == State::failed) co_return outcome(false, slot_.message, begun);
   const auto verified = co_await verify_stopped();
   if (!verified) co_return outcome(false, with_hint(verified.error()), begun);
-  if (was_down) co_return outcome(true, "is stopped: its tree is gone, its port is free", begun);
+  if (was_down) co_return outcome(true, "stopped already; its tree is gone, its port is free", begun);
   const std::string how = last_death_ && last_death_->escalated
                               ? "stopped; it had to be killed after its stop timeout"
                               : "stopped";

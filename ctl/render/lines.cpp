@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -58,11 +59,13 @@ std::string event_line(const Event& event, const Look& look) {
 }
 
 std::string outcome_line(const Outcome& outcome, bool with_instance, const Look& look) {
-  std::string message = printable(outcome.message);
+  std::string message = printable_lines(outcome.message);
   if (message.empty()) message = outcome.ok ? "done" : "failed, and the daemon did not say why";
+  const std::size_t first_line = std::min(message.find('\n'), message.size());
+  message.insert(first_line,
+                 " (" + seconds_words(std::chrono::milliseconds(outcome.elapsed_ms)) + ")");
   const std::string name = printable(slot_name(outcome.app, outcome.instance, with_instance));
-  return styled(name, outcome.ok ? Style::good : Style::bad, look.colour) + ": " + message + " (" +
-         seconds_words(std::chrono::milliseconds(outcome.elapsed_ms)) + ")";
+  return styled(name, outcome.ok ? Style::good : Style::bad, look.colour) + ": " + message;
 }
 
 std::string problem_line(const Problem& problem, const Look& look) {

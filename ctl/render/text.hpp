@@ -12,6 +12,9 @@ namespace dixis::ctl {
 /// "\n", "\x1b", "\u202e". The result is one line.
 std::string printable(std::string_view text);
 
+/// The same for a text that may have lines: those after the first come indented.
+std::string printable_lines(std::string_view text);
+
 /// How many columns a terminal needs for printable text.
 std::size_t display_width(std::string_view text);
 

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "ctl/render/text.hpp"
 #include "ctl/stream.hpp"
 #include "ctl/verbs/verbs.hpp"
 
@@ -81,7 +82,15 @@ Answer<ExitCode> add(const Context& context) {
   auto reply = carry_out(
       context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true});
   if (!reply) return reply.error();
-  return report_load(context, std::move(*reply));
+  const auto file = field_of<std::string>(*reply, "file");
+  const auto ended = report_load(context, std::move(*reply));
+  if (ended && *ended == ExitCode::failed) {
+    context.console.say(
+        "hint: it stays configured" + (file ? " in " + printable(*file) : std::string()) +
+        ": correct that and call `dixisctl load`, or undo it with `dixisctl remove " +
+        printable(name) + "`");
+  }
+  return ended;
 }
 
 Answer<ExitCode> remove(const Context& context) {

@@ -83,4 +83,25 @@ Result<void> remove_app_file(const std::filesystem::path& file) {
   return errno_error("cannot remove " + file.string(), errno, "remove it, then `dixisctl load`");
 }
 
+Result<std::filesystem::path> put_app_file_aside(const std::filesystem::path& config_file,
+                                                 const std::filesystem::path& file,
+                                                 const std::string& name) {
+  std::error_code ignored;
+  if (!std::filesystem::equivalent(file, app_file_of(config_file, name), ignored)) {
+    return Error{name + " is defined in " + file.string() + ", which `add` didn't write",
+                 "remove it there, then `dixisctl load`"};
+  }
+  // No include pattern finds a name that begins with a dot.
+  const auto aside = file.parent_path() / ("." + file.filename().string() + ".removed");
+  if (::rename(file.c_str(), aside.c_str()) == 0) return aside;
+  return errno_error("cannot remove " + file.string(), errno, "remove it, then `dixisctl load`");
+}
+
+Result<void> put_app_file_back(const std::filesystem::path& aside,
+                               const std::filesystem::path& file) {
+  if (::rename(aside.c_str(), file.c_str()) == 0) return {};
+  return errno_error("cannot put back " + file.string(), errno,
+                     "it is " + aside.string() + " now: move it yourself");
+}
+
 }  // namespace dixis

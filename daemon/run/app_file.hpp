@@ -19,4 +19,12 @@ Result<std::filesystem::path> write_app_file(const std::filesystem::path& config
 
 Result<void> remove_app_file(const std::filesystem::path& file);
 
+/// Renames `file` so that no include finds it, and gives its new path; refuses a file that `add`
+/// didn't write for `name`.
+Result<std::filesystem::path> put_app_file_aside(const std::filesystem::path& config_file,
+                                                 const std::filesystem::path& file,
+                                                 const std::string& name);
+Result<void> put_app_file_back(const std::filesystem::path& aside,
+                               const std::filesystem::path& file);
+
 }  // namespace dixis

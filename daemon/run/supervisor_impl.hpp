@@ -73,7 +73,8 @@ struct Supervisor::Impl {
                          Instance::Report report);
   Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
                             Instance::Report report);
-  Task<void> await_predecessors(std::string app, Instance::Report report);
+  Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
+  void withdraw_start(Instance& instance);
   Milliseconds start_deadline(const std::string& app) const;
   Milliseconds lane_deadline(const Target& target) const;
 

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "daemon/model/config.hpp"
-#include "daemon/run/app_file.hpp"
 #include "daemon/run/supervisor_impl.hpp"
+#include "daemon/sys/clock.hpp"
 
 namespace dixis {
 
@@ -30,11 +32,6 @@ std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
     plan.push_back({name, action, std::move(keys)});
   }
   return plan;
-}
-
-bool in_plan(const std::vector<PlanItem>& plan, const std::string& app) {
-  return std::any_of(plan.begin(), plan.end(),
-                     [&](const PlanItem& item) { return item.app == app; });
 }
 
 machine::Reason config_reason(const Caller& caller) {
@@ -79,62 +76,60 @@ Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run
   co_return report;
 }
 
+Milliseconds Supervisor::Impl::load_deadline() const {
+  Milliseconds deadline{0};
+  for (const auto& [name, app] : apps) {
+    // One slot after the other, at worst, and behind what is under way on each.
+    Milliseconds own = start_deadline(name);
+    for (const auto& slot : app.instances) own += lane_deadline({slot, true, true});
+    deadline = std::max(deadline, own);
+  }
+  return deadline + 30s;
+}
+
 OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config next,
                                               Caller caller) {
-  config.access = next.access;
-  config.file = next.file;
-  Milliseconds deadline = 10s;
-  for (const auto& [name, spec] : next.apps) {
-    deadline = std::max(deadline, spec.start.timeout + spec.stop.timeout + 30s);
-  }
-  for (const auto& [name, app] : apps) {
-    for (const auto& slot : app.instances) {
-      deadline = std::max(deadline, slot->stop_deadline() + slot->start_deadline() + 30s);
-    }
+  config = std::move(next);
+  // New apps have their slots before anything waits for anything.
+  for (const auto& item : plan) {
+    if (item.action == "add") add_app(config.apps.at(item.app));
   }
   services.events.publish({.type = "config", .message = "loaded by " + to_text(caller)});
-  const auto operation = new_operation(deadline);
-  boost::asio::co_spawn(
-      services.loop,
-      [](Impl* self, OperationPtr op, std::vector<PlanItem> items, Config loaded,
-         Caller by) -> Task<void> {
-        // New apps have their slots before anything waits for anything.
-        for (const auto& item : items) {
-          if (item.action == "add") self->add_app(loaded.apps.at(item.app));
-        }
-        std::vector<std::pair<PlanItem, AppSpec>> work;
-        for (auto& item : items) {
-          const auto spec = loaded.apps.find(item.app);
-          work.emplace_back(item, spec == loaded.apps.end() ? AppSpec{} : spec->second);
-        }
-        VerbResult result;
-        result.outcomes.resize(work.size());
-        std::size_t open = work.size();
-        Notifier done;
-        for (std::size_t index = 0; index < work.size(); ++index) {
-          Instance::Report report = [op, app = work[index].first.app](const std::string& step,
-                                                                      const std::string& text) {
-            op->report({app, 0, step, text, 0});
-          };
-          boost::asio::co_spawn(
-              self->services.loop,
-              self->carry_out_item(work[index].first, work[index].second, by, report),
-              [&result, &open, &done, index](const std::exception_ptr& error, Outcome outcome) {
-                if (error) std::rethrow_exception(error);
-                result.outcomes[index] = std::move(outcome);
-                --open;
-                done.notify_all();
-              });
-        }
-        while (open > 0) co_await done.wait();
-        std::erase_if(result.outcomes, [](const Outcome& one) { return one.message.empty(); });
-        op->set_remembered({});
-        op->finish(std::move(result));
-      }(this, operation, std::move(plan), std::move(next), std::move(caller)),
-      [](const std::exception_ptr& error) {
-        if (error) std::rethrow_exception(error);
-      });
+  const auto operation = new_operation(load_deadline());
+  boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), caller),
+                        [](const std::exception_ptr& error) {
+                          if (error) std::rethrow_exception(error);
+                        });
   return operation;
+}
+
+Task<void> Supervisor::Impl::carry_out_items(OperationPtr operation, std::vector<PlanItem> plan,
+                                             Caller caller) {
+  VerbResult result;
+  result.outcomes.resize(plan.size());
+  std::size_t open = plan.size();
+  Notifier done;
+  for (std::size_t index = 0; index < plan.size(); ++index) {
+    const auto begun = boottime_ms();
+    Instance::Report report = [operation, begun, app = plan[index].app](const std::string& step,
+                                                                        const std::string& text) {
+      operation->report({app, 0, step, text, boottime_ms() - begun});
+    };
+    boost::asio::co_spawn(services.loop, carry_out_item(plan[index], caller, std::move(report)),
+                          [&, index](const std::exception_ptr& error, Outcome outcome) {
+                            if (error) std::rethrow_exception(error);
+                            result.outcomes[index] = std::move(outcome);
+                            --open;
+                            done.notify_all();
+                          });
+  }
+  while (open > 0) co_await done.wait();
+  std::erase_if(result.outcomes, [](const Outcome& one) { return one.message.empty(); });
+  for (const auto& outcome : result.outcomes) {
+    if (!outcome.ok) spdlog::warn("load: {}: {}", outcome.app, outcome.message);
+  }
+  operation->set_remembered({});
+  operation->finish(std::move(result));
 }
 
 std::vector<Target> Supervisor::Impl::slots_of(const std::string& app) const {
@@ -143,64 +138,112 @@ std::vector<Target> Supervisor::Impl::slots_of(const std::string& app) const {
   return out;
 }
 
-Task<Outcome> Supervisor::Impl::carry_out_item(PlanItem item, AppSpec spec, Caller caller,
+std::shared_ptr<Throttle> Supervisor::Impl::config_turn(const std::string& app) {
+  std::erase_if(config_turns, [](const auto& entry) { return entry.second.expired(); });
+  auto turn = config_turns[app].lock();
+  if (!turn) config_turns[app] = turn = std::make_shared<Throttle>(1);
+  return turn;
+}
+
+/// Makes one app what the configuration says. Another load may have begun meanwhile: what is
+/// compared is what is now with what is wanted now, so the latest one wins.
+Task<Outcome> Supervisor::Impl::carry_out_item(PlanItem item, Caller caller,
                                                Instance::Report report) {
-  if (item.action == "keep") co_return nothing_to_do(item.app, "");
-  if (item.action == "remove") {
-    const auto stopping = stop(slots_of(item.app), caller);
-    const auto stopped = co_await result_of(stopping, item.app);
-    Changes drop;
-    drop[item.app] = std::nullopt;
-    for (const auto& slot : apps.at(item.app).instances) {
-      drop[item.app + ":" + std::to_string(slot->number())] = std::nullopt;
-    }
-    const auto dropped = co_await services.desired.change(std::move(drop));
-    apps.erase(item.app);
-    co_return stopped.ok&& dropped ? nothing_to_do(item.app, "removed") : stopped;
+  const auto app = item.app;
+  // What shall leave is stopped at once, even while an earlier load still proves it.
+  if (!config.apps.contains(app)) leaving.insert(app);
+  Outcome stopped;
+  if (leaving.contains(app) && apps.contains(app)) {
+    const auto stopping = stop(slots_of(app), caller);
+    stopped = co_await result_of(stopping, app);
   }
-  if (item.action == "add") {
-    if (services.desired.of(item.app) == Desired::down) {
-      co_return nothing_to_do(item.app, "added; it stays stopped");
-    }
-    const auto starting = start(slots_of(item.app), caller);
-    auto added = co_await result_of(starting, item.app);
-    if (added.ok) added.message = "added: " + added.message;
-    co_return added;
+  const auto turn = config_turn(app);
+  const auto place = co_await turn->enter();
+  if (leaving.erase(app) > 0 && apps.contains(app)) {
+    stopped = co_await take_away(app, std::move(stopped));
+    const bool is_back = config.apps.contains(app) && !apps.contains(app);
+    if (!is_back) co_return stopped;
   }
-  if (spec.instances != apps.at(item.app).spec.instances) {
-    co_return co_await resize(std::move(spec), caller, report);
+  const auto wanted = config.apps.find(app);
+  if (wanted == config.apps.end()) co_return nothing_to_do(app, "removed");
+  const AppSpec spec = wanted->second;
+  const bool is_new = !apps.contains(app);
+  if (is_new) add_app(spec);
+  if (is_new || item.action == "add") co_return co_await start_added(app, caller);
+
+  const auto keys = changed_keys(apps.at(app).spec, spec);
+  if (keys.empty()) co_return nothing_to_do(app, "");
+  if (spec.instances != apps.at(app).spec.instances) {
+    co_return co_await resize(spec, caller, report);
   }
-  if (item.action == "update") {
-    apps.at(item.app).spec = spec;
-    for (const auto& slot : apps.at(item.app).instances) slot->set_spec(spec);
-    co_return nothing_to_do(item.app, "updated, without a new process");
+  if (needs_new_process(keys)) co_return co_await replace(spec, caller, report);
+  apps.at(app).spec = spec;
+  for (const auto& slot : apps.at(app).instances) slot->set_spec(spec);
+  co_return nothing_to_do(app, "updated, without a new process");
+}
+
+Task<Outcome> Supervisor::Impl::start_added(std::string app, Caller caller) {
+  if (services.desired.of(app) == Desired::down) {
+    co_return nothing_to_do(app, "added; it stays stopped");
   }
-  co_return co_await replace(std::move(spec), caller, report);
+  const auto starting = start(slots_of(app), caller);
+  auto added = co_await result_of(starting, app);
+  if (added.ok) added.message = "added: " + added.message;
+  co_return added;
+}
+
+Task<Outcome> Supervisor::Impl::take_away(std::string app, Outcome stopped) {
+  const auto& slots = apps.at(app).instances;
+  const bool runs = std::any_of(slots.begin(), slots.end(), [](const InstancePtr& slot) {
+    return slot->slot().current.has_value();
+  });
+  if (runs) {
+    stopped.message += "; it stays in the list until a load finds it stopped";
+    co_return stopped;
+  }
+  Changes drop;
+  drop[app] = std::nullopt;
+  for (const auto& slot : slots) drop[app + ":" + std::to_string(slot->number())] = std::nullopt;
+  apps.erase(app);
+  const auto dropped = co_await services.desired.change(std::move(drop));
+  if (stopped.ok) stopped.message = "removed";
+  if (!dropped) {
+    stopped.ok = false;
+    stopped.message += ", but its desired state may come back: " + dropped.error().message;
+  }
+  co_return stopped;
 }
 
 Task<Outcome> Supervisor::Impl::replace(AppSpec spec, Caller caller, Instance::Report report) {
   Instance::RestartOptions options;
   options.reason = config_reason(caller);
   options.new_spec = spec;
-  std::vector<Outcome> outcomes;
-  const auto slots = apps.at(spec.name).instances;
+  std::optional<Outcome> last;
+  const auto slots = std::vector<InstancePtr>(apps.at(spec.name).instances);
   for (const auto& slot : slots) {
     if (desired_of(*slot) == Desired::down) {
       slot->set_spec(spec);
-      outcomes.push_back(nothing_to_do(spec.name, "updated; it stays stopped"));
+      if (!last) last = nothing_to_do(spec.name, "updated; it stays stopped");
       continue;
     }
     Target target{slot, true, true};
     auto outcome = co_await restart_one(std::move(target), options, report);
-    outcomes.push_back(std::move(outcome));
+    last = std::move(outcome);
+    if (last->ok) continue;
+    // A new specification whose preflight failed hasn't touched anything: the old one goes on.
+    const bool kept_old = !changed_keys(slot->spec(), spec).empty();
+    if (kept_old && slot == slots.front()) {
+      last->message += "; the old specification stays in force";
+      co_return *last;
+    }
+    if (slot != slots.back()) {
+      last->message += "; the instances after it go on with their old processes";
+    }
+    break;
   }
-  // A new specification whose preflight failed hasn't touched anything: the old one goes on.
-  const bool kept_old = outcomes.front().message.starts_with("not restarted:");
-  if (!kept_old) apps.at(spec.name).spec = spec;
-  auto out = worst(outcomes);
-  if (kept_old) out.message += "; the old specification stays in force";
-  if (out.ok) out.message = "restarted: " + out.message;
-  co_return out;
+  apps.at(spec.name).spec = spec;
+  for (const auto& slot : slots) slot->set_spec(spec);
+  co_return *last;
 }
 
 Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Report report) {
@@ -246,50 +289,6 @@ Task<LoadReport> Supervisor::load(std::optional<std::filesystem::path> file, boo
                                   Caller caller) {
   auto path = file.value_or(impl_->directories.config_file);
   co_return co_await impl_->load(std::move(path), dry_run, std::move(caller));
-}
-
-Task<Result<LoadReport>> Supervisor::add(std::string name, NewApp app, Caller caller) {
-  if (impl_->apps.contains(name)) {
-    co_return Error{"there is an app " + name + " already",
-                    "`dixisctl describe " + name + "` shows it"};
-  }
-  const auto config_file = impl_->directories.config_file;
-  auto work = [config_file, name, app] { return write_app_file(config_file, name, app); };
-  auto written = co_await impl_->services.slow_worker.run(std::move(work));
-  if (!written) co_return written.error();
-  auto report = co_await impl_->load(config_file, false, std::move(caller));
-  report.file = written->string();
-  if (!report.operation) {
-    auto undo = [file = *written] { return remove_app_file(file); };
-    // Refused as a whole: as if it had not been written.
-    co_await impl_->services.slow_worker.run(std::move(undo));
-  } else if (!in_plan(report.plan, name)) {
-    auto undo = [file = *written] { return remove_app_file(file); };
-    co_await impl_->services.slow_worker.run(std::move(undo));
-    co_return Error{"the configuration doesn't include " + report.file,
-                    "add `include: apps.d/*.yaml` to " + config_file.string()};
-  }
-  co_return report;
-}
-
-Task<Result<LoadReport>> Supervisor::remove(std::string name, Caller caller) {
-  const auto found = impl_->apps.find(name);
-  if (found == impl_->apps.end()) {
-    co_return Error{"there is no app " + name, "`dixisctl list` shows those that are"};
-  }
-  const auto config_file = impl_->directories.config_file;
-  const std::filesystem::path defined_in = found->second.spec.defined_at.file;
-  const auto own_file = app_file_of(config_file, name);
-  if (defined_in.filename() != own_file.filename()) {
-    co_return Error{name + " is defined in " + defined_in.string() + ", which `add` didn't write",
-                    "remove it there, then `dixisctl load`"};
-  }
-  auto work = [defined_in] { return remove_app_file(defined_in); };
-  auto removed = co_await impl_->services.slow_worker.run(std::move(work));
-  if (!removed) co_return removed.error();
-  auto report = co_await impl_->load(config_file, false, std::move(caller));
-  report.file = defined_in.string();
-  co_return report;
 }
 
 }  // namespace dixis

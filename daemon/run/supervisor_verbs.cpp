@@ -1,6 +1,7 @@
 // The verbs over many slots: who waits for whom, what is remembered, and the answer as a whole.
 #include <algorithm>
 #include <numeric>
+#include <unistd.h>
 
 #include "daemon/run/supervisor_impl.hpp"
 
@@ -10,6 +11,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 std::string to_text(const Caller& caller) {
+  if (caller.pid == ::getpid()) return caller.verb;  // SIGHUP
   return "`dixisctl " + caller.verb + "` (uid " + std::to_string(caller.uid) + ", pid " +
          std::to_string(caller.pid) + ")";
 }
@@ -39,9 +41,7 @@ Task<void> gather_one(std::shared_ptr<Gathering> gathering, std::size_t index, T
 Task<void> remember(std::shared_ptr<Gathering> gathering, Services& services,
                     Supervisor::Impl::Changes changes, OperationPtr operation) {
   const auto durable = co_await services.desired.change(std::move(changes));
-  if (!durable) {
-    gathering->not_durable = "done, but it would not survive a reboot: " + durable.error().message;
-  }
+  if (!durable) gathering->not_durable = durable.error().message;
   operation->set_remembered(gathering->not_durable);
   --gathering->open;
   gathering->changed.notify_all();
@@ -158,18 +158,20 @@ OperationPtr Supervisor::Impl::start(std::vector<Target> targets, Caller caller)
       caller);
 }
 
-Task<void> Supervisor::Impl::await_predecessors(std::string app, Instance::Report report) {
-  const auto found = apps.find(app);
-  if (found == apps.end()) co_return;
+Task<void> Supervisor::Impl::await_predecessors(InstancePtr waiting, Instance::Report report) {
+  const std::string app = waiting->spec().name;
   // Copies: a load may change both while this waits.
-  const auto predecessors = found->second.spec.after;
+  const auto predecessors = waiting->spec().after;
   for (const auto& name : predecessors) {
     const auto other = apps.find(name);
     if (other == apps.end()) continue;
     const auto slots = other->second.instances;
     for (const auto& slot : slots) {
       if (!slot->settled()) report("queued", "starts after " + name);
-      while (!slot->settled()) co_await slot->changed().wait();
+      while (!slot->settled()) {
+        if (!waiting->start_expected()) co_return;  // a stop withdrew it
+        co_await slot->changed().wait();
+      }
       const bool serves =
           slot->slot().current && slot->slot().current->phase == machine::Phase::serving;
       if (!serves && slot->slot().desired == Desired::up) {
@@ -184,9 +186,17 @@ Task<void> Supervisor::Impl::await_predecessors(std::string app, Instance::Repor
 
 namespace {
 
+Outcome refused_as_leaving(const InstancePtr& instance) {
+  instance->expect_start(false);
+  return {instance->spec().name, instance->number(), false,
+          "not started: it has left the configuration, and is being removed"};
+}
+
 /// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
 /// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
-Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, VerbLane::Body body) {
+Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, Instance::Report report,
+                      VerbLane::Body body) {
+  if (instance->lane().length() > 0) report("queued", "another verb is under way");
   VerbLane::Superseded superseded = [instance](const std::string& by) {
     instance->expect_start(false);
     return Outcome{instance->spec().name, instance->number(), false,
@@ -203,7 +213,7 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
   const auto instance = target.instance;
   if (!instance->slot().current) {
     instance->expect_start(true);
-    co_await await_predecessors(instance->spec().name, report);
+    co_await await_predecessors(instance, report);
     // A stop that came meanwhile withdrew it.
     if (!instance->start_expected() && !instance->slot().current) {
       co_return Outcome{instance->spec().name, instance->number(), false,
@@ -213,7 +223,8 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
   VerbLane::Body body = [instance, caller, report](VerbTicket ticket) {
     return instance->start(std::move(ticket), caller, report);
   };
-  co_return co_await in_lane(instance, VerbKind::start, true, std::move(body));
+  if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
+  co_return co_await in_lane(instance, VerbKind::start, true, report, std::move(body));
 }
 
 OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) {
@@ -244,10 +255,20 @@ std::vector<InstancePtr> successors(const std::vector<Target>& all, const std::s
 
 }  // namespace
 
+void Supervisor::Impl::withdraw_start(Instance& instance) {
+  instance.expect_start(false);
+  // A start of it may be waiting for one of these.
+  for (const auto& name : instance.spec().after) {
+    const auto other = apps.find(name);
+    if (other == apps.end()) continue;
+    for (const auto& slot : other->second.instances) slot->changed().notify_all();
+  }
+}
+
 Task<Outcome> Supervisor::Impl::stop_one(Target target, std::vector<Target> all,
                                          machine::Reason reason, Instance::Report report) {
   const auto instance = target.instance;
-  instance->expect_start(false);
+  withdraw_start(*instance);
   for (const auto& other : successors(all, instance->spec().name)) {
     const auto until = std::chrono::steady_clock::now() + other->stop_deadline();
     while (other->slot().current && std::chrono::steady_clock::now() < until) {
@@ -262,7 +283,7 @@ Task<Outcome> Supervisor::Impl::stop_one(Target target, std::vector<Target> all,
   VerbLane::Body body = [instance, reason, report](VerbTicket ticket) {
     return instance->stop(std::move(ticket), reason, report);
   };
-  co_return co_await in_lane(instance, VerbKind::stop, true, std::move(body));
+  co_return co_await in_lane(instance, VerbKind::stop, true, report, std::move(body));
 }
 
 OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, Caller caller) {
@@ -285,12 +306,12 @@ OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, 
 Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,
                                             Instance::Report report) {
   const auto instance = target.instance;
-  if (instance->lane().length() > 0) report("queued", "another verb is under way");
+  if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
   const bool joinable = !options.new_spec;
   VerbLane::Body body = [instance, options, report](VerbTicket ticket) {
     return instance->restart(std::move(ticket), options, report);
   };
-  co_return co_await in_lane(instance, VerbKind::restart, joinable, std::move(body));
+  co_return co_await in_lane(instance, VerbKind::restart, joinable, report, std::move(body));
 }
 
 }  // namespace dixis

@@ -75,6 +75,7 @@ struct Supervisor::Impl {
                             Instance::Report report);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
   void withdraw_start(Instance& instance);
+  std::vector<std::string> after_of(const std::string& app) const;
   Milliseconds start_deadline(const std::string& app) const;
   Milliseconds lane_deadline(const Target& target) const;
 

@@ -125,11 +125,19 @@ Milliseconds Supervisor::Impl::lane_deadline(const Target& target) const {
   return one * static_cast<int>(1 + target.instance->lane().length());
 }
 
+/// What an app comes after. As the configuration says, which was checked as a whole: the
+/// specifications that are in force are a mix while a load is under way, or after one that failed
+/// in part, and may go round in a circle.
+std::vector<std::string> Supervisor::Impl::after_of(const std::string& app) const {
+  const auto wanted = config.apps.find(app);
+  return wanted == config.apps.end() ? std::vector<std::string>() : wanted->second.after;
+}
+
 Milliseconds Supervisor::Impl::start_deadline(const std::string& app) const {
   const auto found = apps.find(app);
   if (found == apps.end()) return 0ms;
   Milliseconds before{0};
-  for (const auto& name : found->second.spec.after) {
+  for (const auto& name : after_of(app)) {
     const auto other = apps.find(name);
     const bool waits = other != apps.end() &&
                        std::any_of(other->second.instances.begin(), other->second.instances.end(),
@@ -161,7 +169,7 @@ OperationPtr Supervisor::Impl::start(std::vector<Target> targets, Caller caller)
 Task<void> Supervisor::Impl::await_predecessors(InstancePtr waiting, Instance::Report report) {
   const std::string app = waiting->spec().name;
   // Copies: a load may change both while this waits.
-  const auto predecessors = waiting->spec().after;
+  const auto predecessors = after_of(app);
   for (const auto& name : predecessors) {
     const auto other = apps.find(name);
     if (other == apps.end()) continue;
@@ -258,7 +266,7 @@ std::vector<InstancePtr> successors(const std::vector<Target>& all, const std::s
 void Supervisor::Impl::withdraw_start(Instance& instance) {
   instance.expect_start(false);
   // A start of it may be waiting for one of these.
-  for (const auto& name : instance.spec().after) {
+  for (const auto& name : after_of(instance.spec().name)) {
     const auto other = apps.find(name);
     if (other == apps.end()) continue;
     for (const auto& slot : other->second.instances) slot->changed().notify_all();

@@ -117,3 +117,26 @@ def test_the_end_of_the_daemon_stops_in_reverse(make_daemon):
         pair = f"{later} stops after {earlier} is gone"
         assert at(daemon, earlier, "exit") < at(daemon, later, "signal"), pair
     assert not kernel.marked(daemon.mark)
+
+
+def test_a_load_that_failed_in_part_leaves_no_circle(make_daemon):
+    """Each specification in force is right by itself; the two together go round."""
+    daemon = make_daemon()
+    daemon.configure(
+        {
+            "backend": daemon.recorder("backend", port="none", start=STABLE, after=["frontend"]),
+            "frontend": daemon.recorder("frontend", port="none", start=STABLE),
+        }
+    )
+    daemon.start()
+    all_run(daemon)
+    daemon.configure(
+        {
+            "backend": {"command": "/does/not/exist", "port": "none"},
+            "frontend": daemon.recorder("frontend", port="none", start=STABLE, after=["backend"]),
+        }
+    )
+    daemon.ctl("load", expect=1)
+    daemon.ctl("stop", "all")
+    daemon.ctl("start", "all")
+    assert {row["state"] for row in daemon.rows()} == {"online"}

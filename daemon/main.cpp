@@ -49,21 +49,37 @@ void announce_ready(int fd) {
   ::close(fd);
 }
 
-Task<void> load_again(Supervisor& supervisor) {
+/// Remembers that somebody asked, even if nobody waits for it yet.
+struct Request {
+  bool asked = false;
+  Notifier changed{};
+
+  void ask() {
+    asked = true;
+    changed.notify_all();
+  }
+};
+
+/// One load at a time: however many signals come during one, a single one follows.
+Task<void> load_when_asked(Supervisor& supervisor, Request& load) {
   const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP"};
-  const LoadReport report = co_await supervisor.load(std::nullopt, false, caller);
-  for (const auto& problem : report.problems) spdlog::warn("{}", format_problem(problem));
-  spdlog::info("SIGHUP: {}", report.operation ? "configuration loaded" : "nothing was changed");
+  while (!supervisor.shutting_down()) {
+    while (!load.asked) co_await load.changed.wait();
+    load.asked = false;
+    const LoadReport report = co_await supervisor.load(std::nullopt, false, caller);
+    for (const auto& problem : report.problems) spdlog::warn("{}", format_problem(problem));
+    spdlog::info("SIGHUP: {}", report.operation ? "configuration loaded" : "nothing was changed");
+  }
 }
 
-/// SIGTERM and SIGINT ask for the end, SIGHUP loads.
-Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor) {
+/// SIGTERM and SIGINT ask for the end, SIGHUP for a load.
+Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor, Request& load) {
   bool interrupted = false;
   while (true) {
     const auto [error, signal] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
     if (signal == SIGHUP) {
-      asio::co_spawn(signals.get_executor(), load_again(supervisor), asio::detached);
+      load.ask();
       continue;
     }
     if (signal == SIGINT && interrupted) {
@@ -76,26 +92,19 @@ Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor) {
   }
 }
 
-/// Remembers that somebody asked, even if nobody waits for it yet.
-struct End {
-  bool requested = false;
-  Notifier changed{};
-};
-
-Task<void> watch_requests(Supervisor& supervisor, End& end) {
+Task<void> watch_requests(Supervisor& supervisor, Request& end) {
   co_await supervisor.shutdown_requested().wait();
-  end.requested = true;
-  end.changed.notify_all();
+  end.ask();
 }
 
-Task<void> live(Supervisor& supervisor, Server& server, End& end, std::string socket,
+Task<void> live(Supervisor& supervisor, Server& server, Request& end, std::string socket,
                 std::optional<int> ready_fd) {
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
   spdlog::info("ready: control socket {}, {} apps", socket, supervisor.app_count());
   if (ready_fd) announce_ready(*ready_fd);
-  while (!end.requested) co_await end.changed.wait();
+  while (!end.asked) co_await end.changed.wait();
   co_await supervisor.shut_down();
   co_await server.close();
 }
@@ -107,9 +116,11 @@ int serve(const Options& options, Config config, ControlSocket socket) {
                         std::move(config));
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
-  End end;
+  Request load;
+  Request end;
   std::exception_ptr failure;
-  asio::co_spawn(loop, watch_signals(signals, supervisor), asio::detached);
+  asio::co_spawn(loop, watch_signals(signals, supervisor, load), asio::detached);
+  asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop, live(supervisor, server, end, socket.path.string(), options.ready_fd),
                  [&](std::exception_ptr error) {

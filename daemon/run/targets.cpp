@@ -52,7 +52,11 @@ std::optional<Target> match_any(const std::vector<std::string>& targets, const A
   std::optional<Target> best;
   for (const auto& target : targets) {
     const auto found = match(target, app, slot);
-    if (found && (!best || found->by_name)) best = found;
+    if (!found) continue;
+    if (!best) best = Target{slot, false, false};
+    // Whichever says more counts, in whatever order they are given.
+    best->by_name |= found->by_name;
+    best->whole_app |= found->whole_app;
   }
   return best;
 }

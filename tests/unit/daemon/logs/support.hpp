@@ -17,33 +17,9 @@
 
 #include "daemon/sys/fd.hpp"
 #include "daemon/sys/worker.hpp"
+#include "tests/unit/temporary_directory.hpp"
 
 namespace dixis::test {
-
-/// A directory of its own, gone afterwards.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
-  /// On a tmpfs, where fsync costs nothing.
-  static TemporaryDirectory in_memory() { return TemporaryDirectory("/dev/shm"); }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  explicit TemporaryDirectory(const std::filesystem::path& parent) {
-    std::string name = (parent / "dixis-unit-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-
-  std::filesystem::path path_;
-};
 
 /// A file system of `bytes` that is in no directory any more: it goes with the process, whatever
 /// happens to the test. Only root can mount one.

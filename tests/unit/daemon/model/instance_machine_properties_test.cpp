@@ -53,11 +53,11 @@ class World {
     if (one_in(3)) restart.give_up_after = 1 + below(5);
     if (one_in(3)) restart.reset_after = Milliseconds(below(2000));
     if (one_in(3)) policy_.stop.timeout = Milliseconds(below(5000));
-    if (one_in(4)) adopt();
   }
 
-  /// A random course of events.
+  /// A random course of events, after an adoption perhaps.
   void play(int events) {
+    if (one_in(4)) adopt();
     for (int i = 0; i < events; ++i) {
       now_ms_ += one_in(20) ? 40'000 : below(300);
       if (one_in(12)) {

@@ -20,6 +20,7 @@
 #include "daemon/sys/fd.hpp"
 #include "daemon/sys/spawn.hpp"
 #include "daemon/sys/worker.hpp"
+#include "tests/unit/temporary_directory.hpp"
 
 /// What the tests of daemon/sys share.
 namespace dixis::test {
@@ -87,37 +88,6 @@ inline std::string read_from(const UniqueFd& fd, bool one_line = false) {
     text += byte;
   }
 }
-
-/// A directory that everybody may enter, gone at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "dixis-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = pattern;
-    std::filesystem::permissions(path_, std::filesystem::perms(0755));
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
-  std::filesystem::path write(const std::string& name, const std::string& text,
-                              unsigned mode = 0644) const {
-    const auto file = path_ / name;
-    std::ofstream(file) << text;
-    std::filesystem::permissions(file, static_cast<std::filesystem::perms>(mode));
-    return file;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A request for `/bin/sh -c SCRIPT` whose stdout is `out`.
 inline SpawnRequest shell(const std::string& script, const UniqueFd& out) {

@@ -135,7 +135,6 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->process = std::move(child->process);
   generation->exec_ms = boottime_ms();
   generation->timeline.push_back({"spawn", *generation->exec_ms - spawn_begun});
-  write_record(services_.runtime_directory, record_of(*generation));
   co_return Result<void>{};
 }
 
@@ -212,11 +211,13 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
 }
 
 void Instance::record_lost(const GenerationRecord& record) {
+  // Its number stays its own, so that no other generation gets its record or its mark.
+  slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
+  if (record.phase == Phase::gated) return;  // it never became the app
   Death death;
   death.at = wall_clock_now();
   death.generation = record.generation;
   death.message = death_message(death);
-  slot_.next_generation = record.generation + 1;
   slot_.restarts = record.restarts;
   last_death_ = death;
   publish({.type = "death",

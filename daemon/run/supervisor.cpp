@@ -58,12 +58,13 @@ Task<bool> Supervisor::Impl::runs_still(GenerationRecord record) {
   co_return false;
 }
 
+void Supervisor::Impl::forget(const GenerationRecord& record) const {
+  remove_record(directories.runtime, record.app, record.instance, record.generation);
+}
+
 /// Takes back what runs. What has no place or lost its leader is a stray.
 Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<Stray>& strays) {
-  const auto forget = [&] {
-    remove_record(directories.runtime, record.app, record.instance, record.generation);
-  };
-  if (record.boot_id != services.boot) co_return forget();
+  if (record.boot_id != services.boot) co_return forget(record);
   const auto label = record.app + " (pid " + std::to_string(record.pid) + ")";
   const bool runs = co_await runs_still(record);
   const auto instance = slot_for(record);
@@ -75,16 +76,16 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<S
   }
   if (runs) {
     spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
-    strays.push_back({{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks},
-                      StopPolicy{}.timeout});
-  } else {
-    strays.push_back({{record.tree_mark, 0, 0}, machine::kOrphanGrace});
-    if (instance && record.phase != Phase::gated) {
-      spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
-      instance->record_lost(record);
-    }
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    strays.push_back({record, tree, StopPolicy{}.timeout});
+    co_return;
   }
-  forget();
+  if (record.phase != Phase::gated) {
+    spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
+  }
+  if (instance) instance->record_lost(record);
+  const TreeKey orphans{record.tree_mark, 0, 0};
+  strays.push_back({record, orphans, machine::kOrphanGrace});
 }
 
 Task<void> Supervisor::Impl::take_back() {
@@ -103,6 +104,7 @@ Task<void> Supervisor::Impl::take_back() {
 Task<void> Supervisor::Impl::boot(std::vector<Stray> strays) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
+    forget(stray.record);
   }
   begin_boot();
 }

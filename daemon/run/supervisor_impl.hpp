@@ -47,9 +47,11 @@ struct Supervisor::Impl {
   Task<void> take_back();
   /// A tree that a predecessor left, to be ended before anything starts.
   struct Stray {
+    GenerationRecord record{};  ///< goes last: another crash must not make anybody forget the tree
     TreeKey tree{};
     Milliseconds grace{};
   };
+  void forget(const GenerationRecord& record) const;
   Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
   Task<void> boot(std::vector<Stray> strays);
   Task<bool> runs_still(GenerationRecord record);

@@ -75,7 +75,7 @@ TEST_CASE("what can't be meant is refused, with what to do", "[arguments]") {
   refused({"add", "x", "--env", "A"});
 }
 
-TEST_CASE("durations carry units", "[arguments]") {
+TEST_CASE("durations of arguments carry units", "[arguments]") {
   CHECK(parse_duration("150ms") == 150ms);
   CHECK(parse_duration("10s") == 10s);
   CHECK(parse_duration("1.5m") == 90s);

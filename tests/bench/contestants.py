@@ -41,6 +41,10 @@ class Dixis:
 
     def __init__(self):
         self.daemon = Daemon()
+        # As in production, where /run is one; on a disk its file system would be measured.
+        self.tmpfs = Path(tempfile.mkdtemp(prefix="dixis-bench-", dir="/dev/shm"))
+        self.daemon.runtime_dir = self.tmpfs
+        self.daemon.socket = self.tmpfs / "control.sock"
         self.apps: dict = {}
         self.daemon.start()
 
@@ -110,6 +114,7 @@ class Dixis:
     def close(self):
         self.daemon.finish()
         self.daemon.remove()
+        shutil.rmtree(self.tmpfs, ignore_errors=True)
 
 
 class Pm2:

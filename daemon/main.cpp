@@ -109,8 +109,25 @@ Task<void> live(Supervisor& supervisor, Server& server, Request& end, std::strin
   co_await server.close();
 }
 
+class Loop : public asio::io_context {
+ public:
+  Loop() : asio::io_context(1) {}
+
+  /// Destroys, at the end of its scope, the coroutines that still wait: before what they refer to.
+  class End {
+   public:
+    explicit End(Loop& loop) : loop_(loop) {}
+    ~End() { loop_.shutdown(); }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+   private:
+    Loop& loop_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  };
+};
+
 int serve(const Options& options, Config config, ControlSocket socket) {
-  asio::io_context loop(1);
+  Loop loop;
   const auto& paths = options.paths;
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
@@ -119,6 +136,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   Request load;
   Request end;
   std::exception_ptr failure;
+  const Loop::End before_all_else(loop);
   asio::co_spawn(loop, watch_signals(signals, supervisor, load), asio::detached);
   asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);

@@ -25,8 +25,7 @@ struct Supervisor::Impl {
   std::int64_t started_ms;
   std::uint64_t next_operation = 1;
   bool ending = false;
-  bool loading = false;  ///< a load is under way; another one waits
-  Notifier load_finished{};
+  Throttle loads{1};                ///< one at a time
   std::set<std::string> leaving{};  ///< apps that a load takes away: nothing starts them any more
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time

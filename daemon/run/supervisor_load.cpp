@@ -58,21 +58,21 @@ Task<Outcome> result_of(OperationPtr operation, const std::string app) {
 }  // namespace
 
 Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller) {
-  while (loading) co_await load_finished.wait();
-  loading = true;
+  const auto place = co_await loads.enter();
   auto work = [file] { return load_config(file, ConfigOptions{}); };
   auto loaded = co_await services.slow_worker.run(std::move(work));
   LoadReport report;
   report.problems = loaded.problems;
-  if (loaded.ok()) {
+  if (ending) {
+    // What came now would be nobody's to stop.
+    report.problems.push_back({.file = file.string(), .message = "not loaded: dixisd is ending"});
+  } else if (loaded.ok()) {
     report.plan = make_plan(apps, loaded.config);
     if (!dry_run) {
       directories.config_file = file;
       report.operation = carry_out_plan(report.plan, std::move(loaded.config), std::move(caller));
     }
   }
-  loading = false;
-  load_finished.notify_all();
   co_return report;
 }
 

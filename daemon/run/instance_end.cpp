@@ -3,11 +3,26 @@
 
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
+#include "daemon/run/stray.hpp"
 #include "daemon/sys/reaper.hpp"
 
 namespace dixis {
 
 namespace asio = boost::asio;
+
+namespace {
+
+std::string names_of(const std::vector<ProcessFacts>& members) {
+  std::string out;
+  for (const auto& member : members) {
+    if (!out.empty()) out += ", ";
+    out += member.comm + " (pid " + std::to_string(member.pid) +
+           (member.state == 'D' ? ", in uninterruptible sleep" : "") + ")";
+  }
+  return out;
+}
+
+}  // namespace
 
 void Instance::watch_member(const std::shared_ptr<Generation>& generation,
                             const ProcessFacts& member) {
@@ -62,27 +77,19 @@ Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
 
 Task<std::string> Instance::survivors(TreeKey tree) {
   const auto members = co_await services_.trees.members(tree);
-  std::string out;
-  for (const auto& member : members) {
-    if (!out.empty()) out += ", ";
-    out += member.comm + " (pid " + std::to_string(member.pid) +
-           (member.state == 'D' ? ", in uninterruptible sleep" : "") + ")";
-  }
-  co_return out;
+  co_return names_of(members);
 }
 
 Task<Result<void>> Instance::verify_stopped() {
   const auto self = shared_from_this();
-  const auto table = co_await services_.trees.scan();
-  const auto prefix = tree_mark_prefix();
-  std::string left;
-  for (const auto& process : *table) {
-    if (!process.tree_mark.starts_with(prefix) || process.state == 'Z') continue;
-    auto opened = open_process(process.pid, process.start_ticks);
-    if (!opened) continue;
-    send_signal(*opened, SIGKILL);
-    co_await services_.reaper.wait_exit(*opened);
+  // What turns up of any generation, this slot's or an earlier daemon's.
+  auto left = co_await services_.trees.marked(tree_mark_prefix());
+  if (!left.empty()) {
+    const auto until = std::chrono::steady_clock::now() + stop_deadline();
+    co_await end_members(std::move(left), services_.reaper, SIGKILL, until);
+    left = co_await services_.trees.marked(tree_mark_prefix());
   }
+  if (!left.empty()) co_return Error{"not stopped: still there are " + names_of(left)};
   if (!last_listen_) co_return Result<void>{};
   auto work = [app = spec_.name, listen = *last_listen_] {
     return check_port_released(app, listen);

@@ -25,7 +25,8 @@ Task<void> await_end(std::shared_ptr<Remaining> remaining, Reaper& reaper,
   remaining->fewer.notify_all();
 }
 
-/// Signals all members there are, and waits until they have ended or the time is over.
+}  // namespace
+
 Task<void> end_members(std::vector<ProcessFacts> members, Reaper& reaper, int signal,
                        steady_clock::time_point until) {
   const auto executor = co_await asio::this_coro::executor;
@@ -44,8 +45,6 @@ Task<void> end_members(std::vector<ProcessFacts> members, Reaper& reaper, int si
     co_await remaining->fewer.wait(left + std::chrono::milliseconds(1));
   }
 }
-
-}  // namespace
 
 Task<void> end_stray(TreeScanner& trees, Reaper& reaper, TreeKey tree,
                      std::chrono::milliseconds grace) {

@@ -182,10 +182,11 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
+  const auto successors = Impl::successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
-      [impl = impl_.get(), targets](Target target, Instance::Report report) {
-        return impl->stop_one(std::move(target), targets, {Cause::shutdown, "halt"},
+      [impl = impl_.get(), successors](Target target, Instance::Report report) {
+        return impl->stop_one(std::move(target), successors, {Cause::shutdown, "halt"},
                               std::move(report));
       },
       Caller{.verb = "shutdown"});

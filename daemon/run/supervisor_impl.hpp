@@ -70,11 +70,15 @@ struct Supervisor::Impl {
   OperationPtr stop(std::vector<Target> targets, Caller caller);
   OperationPtr restart(std::vector<Target> targets, bool force, Caller caller);
   Task<Outcome> start_one(Target target, Caller caller, Instance::Report report);
-  Task<Outcome> stop_one(Target target, std::vector<Target> all, machine::Reason reason,
+  /// By app: the slots of a stop that stop before it, because they come after it.
+  using Successors = std::shared_ptr<const std::multimap<std::string, InstancePtr>>;
+  static Successors successors_of(const std::vector<Target>& targets);
+  Task<Outcome> stop_one(Target target, Successors successors, machine::Reason reason,
                          Instance::Report report);
   Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
                             Instance::Report report);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
+  /// Those that wait for what `instance` starts after look again.
   void withdraw_start(Instance& instance);
   std::vector<std::string> after_of(const std::string& app) const;
   Milliseconds start_deadline(const std::string& app) const;

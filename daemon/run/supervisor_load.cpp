@@ -254,8 +254,8 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
     const auto slot = app.instances.back();
     app.instances.pop_back();
     Target target{slot, true, false};
-    const auto stopped =
-        co_await stop_one(std::move(target), std::vector<Target>(), reason, report);
+    const auto nobody = successors_of({});
+    const auto stopped = co_await stop_one(std::move(target), nobody, reason, report);
     if (!stopped.ok) co_return stopped;
   }
   auto before = app.spec;

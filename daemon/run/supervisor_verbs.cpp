@@ -241,27 +241,22 @@ OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) 
   for (const auto& target : targets) deadline += target.instance->stop_deadline() + 5s;
   auto changes = desired_changes(targets, Desired::down);
   const machine::Reason reason{Cause::verb, to_text(caller)};
+  const auto successors = successors_of(targets);
   return run_verb(
       targets, std::move(changes), deadline,
-      [this, targets, reason](Target target, Instance::Report report) {
-        return stop_one(std::move(target), targets, reason, std::move(report));
+      [this, successors, reason](Target target, Instance::Report report) {
+        return stop_one(std::move(target), successors, reason, std::move(report));
       },
       caller);
 }
 
-namespace {
-
-/// The slots among `all` whose apps come after `app`: they stop before it.
-std::vector<InstancePtr> successors(const std::vector<Target>& all, const std::string& app) {
-  std::vector<InstancePtr> out;
-  for (const auto& target : all) {
-    const auto& after = target.instance->spec().after;
-    if (std::find(after.begin(), after.end(), app) != after.end()) out.push_back(target.instance);
+Supervisor::Impl::Successors Supervisor::Impl::successors_of(const std::vector<Target>& targets) {
+  auto out = std::make_shared<std::multimap<std::string, InstancePtr>>();
+  for (const auto& target : targets) {
+    for (const auto& name : target.instance->spec().after) out->emplace(name, target.instance);
   }
   return out;
 }
-
-}  // namespace
 
 void Supervisor::Impl::withdraw_start(Instance& instance) {
   instance.expect_start(false);
@@ -273,11 +268,13 @@ void Supervisor::Impl::withdraw_start(Instance& instance) {
   }
 }
 
-Task<Outcome> Supervisor::Impl::stop_one(Target target, std::vector<Target> all,
+Task<Outcome> Supervisor::Impl::stop_one(Target target, Successors successors,
                                          machine::Reason reason, Instance::Report report) {
   const auto instance = target.instance;
   withdraw_start(*instance);
-  for (const auto& other : successors(all, instance->spec().name)) {
+  const auto [begin, end] = successors->equal_range(instance->spec().name);
+  for (auto each = begin; each != end; ++each) {
+    const auto other = each->second;
     const auto until = std::chrono::steady_clock::now() + other->stop_deadline();
     while (other->slot().current && std::chrono::steady_clock::now() < until) {
       report("queued", "stops after " + other->label());

@@ -1,53 +1,97 @@
 #include "daemon/run/tree_scanner.hpp"
 
-#include <cstdint>
+#include <utility>
 
 namespace dixis {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr std::size_t kPortion = 16;
+
+/// What one caller wants to know.
+struct Question {
+  TreeKey key{};
+  std::string prefix{};  ///< instead of the key, where it isn't empty
+};
+
+using Answers = std::vector<std::vector<ProcessFacts>>;
+
+/// Worker only.
+Answers look_up(const std::vector<Question>& questions) {
+  const ProcessIndex index(read_process_table(true));
+  Answers answers;
+  answers.reserve(questions.size());
+  for (const auto& question : questions) {
+    answers.push_back(question.prefix.empty() ? index.members(question.key)
+                                              : index.marked(question.prefix));
+  }
+  return answers;
+}
+
+}  // namespace
+
 struct TreeScanner::Impl {
   explicit Impl(Worker& w) : worker(w) {}
 
+  /// A caller that waits.
+  struct Call {
+    Question question{};
+    std::vector<ProcessFacts> found{};
+    bool answered = false;
+    Notifier answer{};
+  };
+
   Worker& worker;
-  std::uint64_t wanted = 0;  ///< number of the latest scan that somebody waits for
-  std::uint64_t started = 0;
-  std::uint64_t finished = 0;
-  ProcessTable latest;
-  Notifier scanned;
+  std::vector<std::shared_ptr<Call>> waiting;
+  bool running = false;
 
   static Task<void> run(std::shared_ptr<Impl> self) {
-    while (self->finished < self->wanted) {
-      const auto number = ++self->started;
-      auto work = [] { return read_process_table(true); };
-      auto table = co_await self->worker.run(std::move(work));
-      self->latest = std::make_shared<const std::vector<ProcessFacts>>(std::move(table));
-      self->finished = number;
-      self->scanned.notify_all();
+    while (!self->waiting.empty()) {
+      // Those who come from now on get the next look: this one may have passed their process.
+      const auto calls = std::exchange(self->waiting, {});
+      std::vector<Question> questions;
+      for (const auto& call : calls) questions.push_back(call->question);
+      auto work = [asked = std::move(questions)] { return look_up(asked); };
+      auto answers = co_await self->worker.run(std::move(work));
+      for (std::size_t i = 0; i < calls.size(); ++i) {
+        calls[i]->found = std::move(answers[i]);
+        calls[i]->answered = true;
+        calls[i]->answer.notify_all();
+        // Each of them has something to do now; the loop's clients get their turn in between.
+        if (i % kPortion == kPortion - 1) co_await asio::post(asio::use_awaitable);
+      }
     }
+    self->running = false;
+  }
+
+  static Task<std::vector<ProcessFacts>> ask(std::shared_ptr<Impl> self, Question question) {
+    const auto call = std::make_shared<Call>();
+    call->question = std::move(question);
+    self->waiting.push_back(call);
+    if (!std::exchange(self->running, true)) {
+      const auto executor = co_await asio::this_coro::executor;
+      asio::co_spawn(executor, run(self), asio::detached);
+    }
+    while (!call->answered) co_await call->answer.wait();
+    co_return std::move(call->found);
   }
 };
 
 TreeScanner::TreeScanner(Worker& worker) : impl_(std::make_shared<Impl>(worker)) {}
 TreeScanner::~TreeScanner() = default;
 
-Task<ProcessTable> TreeScanner::scan() {
-  const auto impl = impl_;
-  // A scan under way may have passed the interesting process already: take the next one.
-  const auto number = impl->started + 1;
-  const bool idle = impl->finished == impl->wanted;
-  impl->wanted = std::max(impl->wanted, number);
-  if (idle) {
-    const auto executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, Impl::run(impl), asio::detached);
-  }
-  while (impl->finished < number) co_await impl->scanned.wait();
-  co_return impl->latest;
+Task<std::vector<ProcessFacts>> TreeScanner::members(TreeKey key) {
+  Question question;
+  question.key = std::move(key);
+  co_return co_await Impl::ask(impl_, std::move(question));
 }
 
-Task<std::vector<ProcessFacts>> TreeScanner::members(TreeKey key) {
-  const auto table = co_await scan();
-  co_return tree_members(*table, key);
+Task<std::vector<ProcessFacts>> TreeScanner::marked(std::string prefix) {
+  Question question;
+  question.prefix = std::move(prefix);
+  co_return co_await Impl::ask(impl_, std::move(question));
 }
 
 }  // namespace dixis

@@ -4,9 +4,10 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unistd.h>
-#include <unordered_map>
+#include <utility>
 
 #include "daemon/sys/proc_files.hpp"
 
@@ -44,48 +45,6 @@ bool is_dead(const ProcessFacts& facts) {
   return facts.state == 'Z' || facts.state == 'X';
 }
 
-/// The indices of `table` that a walk from `members` over children reaches, `members` included.
-/// What `refuse` names is neither taken nor walked through.
-std::vector<bool> close_over_children(const std::vector<ProcessFacts>& table,
-                                      std::vector<bool> members, pid_t refuse) {
-  std::unordered_multimap<pid_t, std::size_t> by_parent;
-  by_parent.reserve(table.size());
-  std::vector<std::size_t> frontier;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    by_parent.emplace(table[i].parent, i);
-    if (members[i]) frontier.push_back(i);
-  }
-  while (!frontier.empty()) {
-    const std::size_t parent = frontier.back();
-    frontier.pop_back();
-    const auto [begin, end] = by_parent.equal_range(table[parent].pid);
-    for (auto child = begin; child != end; ++child) {
-      const std::size_t index = child->second;
-      if (members[index] || table[index].pid == refuse) continue;
-      members[index] = true;
-      frontier.push_back(index);
-    }
-  }
-  return members;
-}
-
-std::vector<ProcessFacts> living(const std::vector<ProcessFacts>& table,
-                                 const std::vector<bool>& members) {
-  std::vector<ProcessFacts> found;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    if (members[i] && !is_dead(table[i])) found.push_back(table[i]);
-  }
-  return found;
-}
-
-bool leader_is_there(const std::vector<ProcessFacts>& table, const TreeKey& key) {
-  for (const auto& facts : table) {
-    if (facts.pid != key.leader) continue;
-    return key.leader_start_ticks == 0 || facts.start_ticks == key.leader_start_ticks;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::optional<ProcessFacts> read_process(pid_t pid, bool with_mark) {
@@ -106,25 +65,77 @@ std::vector<ProcessFacts> read_process_table(bool with_marks) {
   return table;
 }
 
-std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key) {
-  const bool leader_counts = key.leader > 0 && leader_is_there(table, key);
-  // A daemon that an app started carries that app's mark; it isn't part of its own apps' trees.
-  const pid_t self = ::getpid();
-  std::vector<bool> members(table.size());
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const ProcessFacts& facts = table[i];
-    const bool marked = !key.mark.empty() && facts.tree_mark == key.mark;
-    const bool by_leader =
-        leader_counts && (facts.pid == key.leader || facts.session == key.leader);
-    members[i] = (marked || by_leader) && facts.pid != self;
+ProcessIndex::ProcessIndex(std::vector<ProcessFacts> table) : table_(std::move(table)) {
+  by_pid_.reserve(table_.size());
+  by_session_.reserve(table_.size());
+  by_parent_.reserve(table_.size());
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    const ProcessFacts& facts = table_[i];
+    by_pid_.emplace(facts.pid, i);
+    by_session_.emplace(facts.session, i);
+    by_parent_.emplace(facts.parent, i);
+    if (!facts.tree_mark.empty()) by_mark_.emplace(facts.tree_mark, i);
   }
-  return living(table, close_over_children(table, std::move(members), self));
+}
+
+/// What a walk from `roots` over children reaches and lives, in the table's order. What `refuse`
+/// names is neither taken nor walked through.
+std::vector<ProcessFacts> ProcessIndex::living_tree(std::vector<std::size_t> roots,
+                                                    pid_t refuse) const {
+  std::set<std::size_t> reached;
+  while (!roots.empty()) {
+    const std::size_t at = roots.back();
+    roots.pop_back();
+    if (table_[at].pid == refuse || !reached.insert(at).second) continue;
+    const auto [begin, end] = by_parent_.equal_range(table_[at].pid);
+    for (auto child = begin; child != end; ++child) roots.push_back(child->second);
+  }
+  std::vector<ProcessFacts> found;
+  for (const std::size_t at : reached) {
+    if (!is_dead(table_[at])) found.push_back(table_[at]);
+  }
+  return found;
+}
+
+std::vector<ProcessFacts> ProcessIndex::members(const TreeKey& key) const {
+  std::vector<std::size_t> roots;
+  const auto add = [&](const auto& range) {
+    for (auto one = range.first; one != range.second; ++one) roots.push_back(one->second);
+  };
+  if (!key.mark.empty()) add(by_mark_.equal_range(key.mark));
+  const auto leader = by_pid_.find(key.leader);
+  if (key.leader > 0 && leader != by_pid_.end()) {
+    const auto start = table_[leader->second].start_ticks;
+    if (key.leader_start_ticks == 0 || start == key.leader_start_ticks) {
+      roots.push_back(leader->second);
+      add(by_session_.equal_range(key.leader));
+    }
+  }
+  // A daemon that an app started carries that app's mark; it isn't part of its own apps' trees.
+  return living_tree(std::move(roots), ::getpid());
+}
+
+std::vector<ProcessFacts> ProcessIndex::descendants(pid_t leader) const {
+  const auto found = by_pid_.find(leader);
+  return found == by_pid_.end() ? std::vector<ProcessFacts>() : living_tree({found->second}, 0);
+}
+
+std::vector<ProcessFacts> ProcessIndex::marked(const std::string& prefix) const {
+  std::vector<ProcessFacts> found;
+  for (auto one = by_mark_.lower_bound(prefix);
+       one != by_mark_.end() && one->first.starts_with(prefix); ++one) {
+    const ProcessFacts& facts = table_[one->second];
+    if (!is_dead(facts) && facts.pid != ::getpid()) found.push_back(facts);
+  }
+  return found;
+}
+
+std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key) {
+  return ProcessIndex(table).members(key);
 }
 
 std::vector<ProcessFacts> descendants(const std::vector<ProcessFacts>& table, pid_t leader) {
-  std::vector<bool> members(table.size());
-  for (std::size_t i = 0; i < table.size(); ++i) members[i] = table[i].pid == leader;
-  return living(table, close_over_children(table, std::move(members), 0));
+  return ProcessIndex(table).descendants(leader);
 }
 
 std::vector<ProcessFacts> descendants(pid_t leader) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <unordered_map>
 #include <vector>
 
 #include "daemon/sys/process.hpp"
@@ -40,6 +42,28 @@ struct TreeKey {
 /// by descent. Session and descent from the leader count only if the leader is in the table with
 /// the start time of the key (0: any); a number alone may be another's by now.
 std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key);
+
+/// A table in which many trees are looked up: each costs what the tree costs, not the table.
+class ProcessIndex {
+ public:
+  explicit ProcessIndex(std::vector<ProcessFacts> table);
+
+  /// As tree_members().
+  std::vector<ProcessFacts> members(const TreeKey& key) const;
+  /// The leader and its descendants, zombies excluded.
+  std::vector<ProcessFacts> descendants(pid_t leader) const;
+  /// The living whose mark begins with `prefix`, this very process excluded.
+  std::vector<ProcessFacts> marked(const std::string& prefix) const;
+
+ private:
+  std::vector<ProcessFacts> living_tree(std::vector<std::size_t> roots, pid_t refuse) const;
+
+  std::vector<ProcessFacts> table_;
+  std::multimap<std::string, std::size_t> by_mark_;
+  std::unordered_map<pid_t, std::size_t> by_pid_;
+  std::unordered_multimap<pid_t, std::size_t> by_session_;
+  std::unordered_multimap<pid_t, std::size_t> by_parent_;
+};
 
 /// The leader and its descendants by /proc/PID/task/*/children: cheap, for memory and CPU figures.
 std::vector<ProcessFacts> descendants(pid_t leader);

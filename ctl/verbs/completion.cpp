@@ -21,11 +21,15 @@ class Joined {
   std::string text_;
 };
 
-/// For single quotes of any shell: the table's help has no backslash.
-std::string without_quotes(std::string_view text) {
+/// For single quotes of zsh and fish: the table's help has no backslash.
+std::string for_single_quotes(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c != '\'' && c != '`') out += c;
+    if (c == '\'') {
+      out += R"('\'')";
+    } else {
+      out += c;
+    }
   }
   return out;
 }
@@ -78,7 +82,7 @@ std::string verb_pairs() {
   for (const Verb& verb : verbs()) {
     if (!verb.implemented) continue;
     out += (out.empty() ? "    '" : "\n    '") + std::string(verb.name) + ":" +
-           without_quotes(verb.help) + "'";
+           for_single_quotes(verb.help) + "'";
   }
   return out;
 }
@@ -89,7 +93,7 @@ std::string fish_verbs() {
     if (!verb.implemented) continue;
     out += (out.empty() ? "" : "\n") +
            std::string("complete -c dixisctl -n __fish_use_subcommand -a ") +
-           std::string(verb.name) + " -d '" + without_quotes(verb.help) + "'";
+           std::string(verb.name) + " -d '" + for_single_quotes(verb.help) + "'";
   }
   return out;
 }
@@ -102,7 +106,7 @@ std::string fish_options() {
       out += " -n '__fish_seen_subcommand_from " + std::string(option.verbs) + "'";
     }
     out += " -l " + std::string(option.name.substr(2)) + (option.value.empty() ? "" : " -r") +
-           " -d '" + without_quotes(option.help) + "'";
+           " -d '" + for_single_quotes(option.help) + "'";
   }
   return out;
 }

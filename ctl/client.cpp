@@ -60,12 +60,14 @@ Failure connect_failure(const std::vector<fs::path>& candidates, const fs::path&
     case ENOENT:
     case ENOTDIR:
       return {Trouble::no_socket, "no daemon: there is no socket at " + either_of(candidates),
-              "start it (`systemctl start dixisd`, or `dixisd`), or name another socket with "
-              "--socket"};
+              "start it with `dixisd`, or `systemctl start dixisd` where systemd runs it, or name "
+              "another "
+              "socket with --socket"};
     case ECONNREFUSED:
       return {Trouble::stale_socket,
               "no daemon: nobody listens on the socket " + where + ", which is a leftover",
-              "start it (`systemctl start dixisd`, or `dixisd`): it replaces the leftover"};
+              "start it with `dixisd`, or `systemctl start dixisd` where systemd runs it: it "
+              "replaces the leftover"};
     case EACCES:
     case EPERM:
       return {Trouble::socket_not_permitted,
@@ -77,8 +79,8 @@ Failure connect_failure(const std::vector<fs::path>& candidates, const fs::path&
           Trouble::backlog_full,
           "the daemon accepts no connection on " + where + ": its queue was full for " +
               duration_words(timeout),
-          "it hangs or is flooded with calls: look at `systemctl status dixisd`, or wait longer "
-          "with --timeout"};
+          "it hangs or is flooded with calls: look at what dixisd wrote, on its terminal or in its "
+          "journal, or wait longer with --timeout"};
     case ENOTSOCK:
     case EPROTOTYPE:
       return {Trouble::not_a_socket,
@@ -255,8 +257,8 @@ Failure Client::closed() const {
   return {Trouble::closed,
           reader_.partial() ? "the daemon hung up in the middle of a reply"
                             : "the daemon hung up without an answer",
-          "it ended or refused the connection: look at `systemctl status dixisd` and "
-          "`journalctl -u dixisd`"};
+          "it ended or refused the connection: look at what dixisd wrote, on its terminal or in "
+          "its journal"};
 }
 
 Failure Client::no_answer(Trouble trouble, milliseconds waited) const {
@@ -285,7 +287,7 @@ Failure Client::no_answer(Trouble trouble, milliseconds waited) const {
             "look at `dmesg` and at the disks"};
   }
   return {trouble, message,
-          "look at `systemctl status dixisd` and `journalctl -u dixisd`; apps run on without it"};
+          "look at what dixisd wrote, on its terminal or in its journal; apps run on without it"};
 }
 
 }  // namespace dixis::ctl

@@ -63,6 +63,7 @@ def test_the_first_death_of_a_proven_one_restarts_at_once_the_second_waits(make_
         events.await_one(type="proven", generation=2)
         row = daemon.row("web")
         assert (row["state"], row["restarts"], row["generation"]) == ("online", 1, 2)
+        daemon.records("web").await_event("start", count=2)
         os.kill(row["pid"], signal.SIGSEGV)
         events.await_one(type="state", state="backoff")
     row = daemon.row("web")
@@ -77,10 +78,11 @@ def test_a_life_longer_than_reset_after_begins_anew(make_daemon):
     daemon.ctl("start", "web")
     with daemon.events("web") as events:
         for generation in (2, 3, 4):
-            pid = daemon.row("web")["pid"]
+            pid = daemon.records("web").await_event("start", count=generation - 1)["pid"]
             kernel.eventually(lambda: daemon.row("web")["uptime_ms"] > 20, "it lived for a while")
             os.kill(pid, signal.SIGKILL)
             events.await_one(type="proven", generation=generation)
+    daemon.records("web").await_event("start", count=4)
     assert starts(daemon) == 4 and daemon.row("web")["restarts"] == 3
 
 
@@ -100,6 +102,7 @@ def test_start_during_backoff_starts_at_once_and_succeeds(make_daemon):
     daemon.start()
     await_state(daemon, "backoff")
     daemon.ctl("start", "web")
+    daemon.records("web").await_event("start", count=2)
     row = daemon.row("web")
     assert row["state"] == "online" and starts(daemon) == 2 and row["restarts"] == 0
 
@@ -172,6 +175,7 @@ def test_give_up_after_counts_and_start_clears(make_daemon):
     with daemon.events("web") as events:
         if daemon.row("web")["state"] != "online":
             events.await_one(type="state", state="online")
+    daemon.records("web").await_event("start", count=6)
     assert starts(daemon) == 6
 
 

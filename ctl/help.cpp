@@ -38,7 +38,7 @@ std::string verb_list(bool implemented) {
 std::string general_help() {
   return "dixisctl: talk to dixisd, which supervises the apps of this machine\n"
          "\nUsage: dixisctl [OPTIONS] VERB [APP...]\n"
-         "APP is a name, NAME:N for one instance, a glob, or 'all'.\n"
+         "APP is a name, NAME:N for one instance, a tag, a glob, or 'all'.\n"
          "\nVerbs:\n" +
          verb_list(true) + "\nNot in this version:\n" + verb_list(false) + common_options() +
          "\n`dixisctl VERB --help` shows more of a verb.\n"
@@ -55,7 +55,7 @@ std::string verb_help(const Verb& verb) {
   if (!verb.alias.empty()) out += "Also called: " + std::string(verb.alias) + "\n";
   if (!verb.implemented) out += "It is not in this version.\n";
   if (verb.takes_apps) {
-    out += "APP is a name, NAME:N for one instance, a glob, or 'all'.\n";
+    out += "APP is a name, NAME:N for one instance, a tag, a glob, or 'all'.\n";
   }
   std::string own;
   for (const Option& option : options()) {

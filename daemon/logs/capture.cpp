@@ -148,12 +148,13 @@ Result<CaptureEnds> Capture::open(const std::string& app) {
 Result<void> Capture::adopt(const std::string& app, int pid) {
   const std::string process = "/proc/" + std::to_string(pid);
   auto out = reopen(process, STDOUT_FILENO);
-  if (!out) return out.error();
   auto err = reopen(process, STDERR_FILENO);
+  const bool joined = out && err && out->inode == err->inode;  // 2>&1: one pipe, one carrier
+  // Each for itself: a pipe of ours that nobody reads would stop the app once it is full.
+  if (out) impl_->follow(std::move(out->read_end), out_file(app));
+  if (err && !joined) impl_->follow(std::move(err->read_end), err_file(app));
+  if (!out) return out.error();
   if (!err) return err.error();
-  const bool joined = out->inode == err->inode;  // 2>&1: one pipe, one carrier
-  impl_->follow(std::move(out->read_end), out_file(app));
-  if (!joined) impl_->follow(std::move(err->read_end), err_file(app));
   return {};
 }
 

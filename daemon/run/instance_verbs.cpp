@@ -1,5 +1,6 @@
 // The verbs on one slot. They say what shall be, and watch the slot until it is, or can't be.
 #include "common/json.hpp"
+#include "daemon/logs/within.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -142,17 +143,20 @@ Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Repo
         std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left <= Milliseconds(0)) {
       const TreeKey tree = generation_ ? generation_->tree : TreeKey{};
-      const auto left_over = co_await survivors(tree);
-      co_return outcome(false,
-                        "did not stop; left are: " +
-                            (left_over.empty() ? std::string("nothing visible") : left_over),
-                        begun);
+      auto looking = survivors(tree);
+      const auto found = co_await within(std::chrono::seconds(1), std::move(looking));
+      const std::string names = !found           ? "unknown: /proc doesn't answer"
+                                : found->empty() ? "nothing visible"
+                                                 : *found;
+      co_return outcome(false, "did not stop; left are: " + names, begun);
     }
     co_await changed_.wait(left);
   }
   if (slot_.state == State::failed) co_return outcome(false, slot_.message, begun);
-  const auto verified = co_await verify_stopped();
-  if (!verified) co_return outcome(false, with_hint(verified.error()), begun);
+  auto verifying = verify_stopped();
+  const auto verified = co_await within(std::chrono::seconds(4), std::move(verifying));
+  if (!verified) co_return outcome(false, "stopped, but /proc doesn't answer: not verified", begun);
+  if (!*verified) co_return outcome(false, with_hint(verified->error()), begun);
   if (was_down) co_return outcome(true, "stopped already; its tree is gone, its port is free", begun);
   const std::string how = last_death_ && last_death_->escalated
                               ? "stopped; it had to be killed after its stop timeout"

@@ -3,6 +3,7 @@
 #include <set>
 #include <unistd.h>
 
+#include "daemon/logs/within.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/supervisor_impl.hpp"
 #include "daemon/sys/clock.hpp"
@@ -10,6 +11,10 @@
 namespace dixis {
 
 namespace {
+
+/// One process that hangs in the kernel can hold up a look at /proc; who asks gets what is known
+/// without it.
+constexpr Milliseconds kLookLimit{1000};
 
 /// Memory and processor time of a tree.
 struct Usage {
@@ -93,11 +98,14 @@ Task<std::vector<InstanceStatus>> Supervisor::Impl::statuses(std::vector<Target>
   }
   if (leaders.empty()) co_return out;
   auto work = [leaders] { return measure(leaders); };
-  const auto usages = co_await services.proc_worker.run(std::move(work));
-  for (std::size_t i = 0; i < usages.size(); ++i) {
+  auto measuring = services.proc_worker.run(std::move(work));
+  const auto measured = co_await within(kLookLimit, std::move(measuring));
+  if (!measured) co_return out;
+  for (std::size_t i = 0; i < measured->size(); ++i) {
     auto& status = out[rows[i]];
-    if (usages[i].memory_bytes > 0) status.memory_bytes = usages[i].memory_bytes;
-    fill_cpu(status, usages[i], cpu_samples[sample_key(status)]);
+    const Usage& usage = (*measured)[i];
+    if (usage.memory_bytes > 0) status.memory_bytes = usage.memory_bytes;
+    fill_cpu(status, usage, cpu_samples[sample_key(status)]);
   }
   co_return out;
 }
@@ -124,9 +132,11 @@ Task<Description> Supervisor::Impl::describe(Target target) {
     for (const auto& [name, value] : generation->plan.environment) out.environment.push_back(name);
     out.timeline = generation->timeline;
     auto work = [tree = generation->tree] { return look_at_tree(tree); };
-    auto facts = co_await services.proc_worker.run(std::move(work));
-    out.tree = std::move(facts.tree);
-    out.listeners = std::move(facts.listeners);
+    auto looking = services.proc_worker.run(std::move(work));
+    auto facts = co_await within(kLookLimit, std::move(looking));
+    if (!facts) co_return out;
+    out.tree = std::move(facts->tree);
+    out.listeners = std::move(facts->listeners);
   }
   co_return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fcntl.h>
 #include <future>
 #include <grp.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <sstream>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
 #include <vector>
 
@@ -311,4 +313,32 @@ TEST_CASE("adopt refuses what isn't a pipe of ours", "[logs]") {
   Scene scene(directory.path());
   CHECK_FALSE(scene.capture->adopt("app", 2'000'000'000).has_value());  // no such process
   CHECK_FALSE(scene.capture->adopt("app", ::getpid()).has_value());
+}
+
+TEST_CASE("adopt carries on with the pipe that is left, though the other was redirected",
+          "[logs]") {
+  const TemporaryDirectory directory;
+  Scene scene(directory.path());
+  auto ends = scene.capture->open("app").value();
+  int go[2];
+  REQUIRE(::pipe(go) == 0);
+  const pid_t app = ::fork();
+  if (app == 0) {
+    ::dup2(ends.out.get(), STDOUT_FILENO);
+    ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+    char byte = 0;
+    const bool told = ::read(go[0], &byte, 1) == 1;
+    // More than a pipe holds: without a reader it would wait for ever.
+    const std::string lines(4U << 20U, '\n');
+    const auto size = static_cast<ssize_t>(lines.size());
+    ::_exit(told && ::write(STDOUT_FILENO, lines.data(), lines.size()) == size ? 0 : 1);
+  }
+  ends = {};
+  scene.capture.reset();
+  scene.capture.emplace(scene.worker, directory.path());
+  CHECK_FALSE(scene.capture->adopt("app", app).has_value());  // it says which one is not ours
+  REQUIRE(::write(go[1], "x", 1) == 1);
+  int status = -1;
+  ::waitpid(app, &status, 0);
+  CHECK(status == 0);
 }

@@ -38,6 +38,7 @@ std::string line(std::uint64_t number) {
 [[noreturn]] void write_lines(const CaptureEnds& ends, const UniqueFd& stop, const UniqueFd& told) {
   ::dup2(ends.out.get(), STDOUT_FILENO);
   ::dup2(ends.err.get(), STDERR_FILENO);
+  if (::write(told.get(), "r", 1) != 1) ::_exit(1);  // from here on it can be taken back
   std::uint64_t number = 0;
   char byte = 0;
   for (; ::read(stop.get(), &byte, 1) != 0; ++number) {
@@ -60,19 +61,21 @@ std::string line(std::uint64_t number) {
   for (;;) ::pause();
 }
 
+void end(pid_t process) {
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+}
+
 pid_t start_carrier(const std::filesystem::path& logs, pid_t app) {
   const SimplePipe told;
   const pid_t carrier = ::fork();
   if (carrier == 0) carry_until_killed(logs, app, told.write_end);
   char taken = 0;
-  REQUIRE(::read(told.read_end.get(), &taken, 1) == 1);
+  const bool answered = ::read(told.read_end.get(), &taken, 1) == 1;
+  if (taken != 'y') end(carrier);  // other tests wait for all children
+  REQUIRE(answered);
   REQUIRE(taken == 'y');
   return carrier;
-}
-
-void end(pid_t process) {
-  ::kill(process, SIGKILL);
-  ::waitpid(process, nullptr, 0);
 }
 
 }  // namespace
@@ -95,6 +98,8 @@ TEST_CASE("200 kills of the carrier lose and double no byte", "[logs]") {
     }
   }
   told.write_end.reset();
+  char ready = 0;
+  REQUIRE(::read(told.read_end.get(), &ready, 1) == 1);
 
   std::mt19937 random(kSeed);
   for (int i = 0; i < kKills; ++i) {

@@ -11,7 +11,7 @@ namespace {
 
 Event event(const std::string& message) {
   Event out;
-  out.type = "warning";
+  out.type = "spawned";
   out.message = message;
   return out;
 }

@@ -55,9 +55,8 @@ std::string permission_hint(const Verb* verb) {
       return "looking is for viewers and operators (`access:` in the configuration): ask root to "
              "add you";
     case Permission::operator_:
-      return "this is for operators: ask root for `groupadd -f dixis; usermod -aG dixis USER`, and "
-             "log "
-             "in again";
+      return "this is for operators: as root, `groupadd -f dixis; usermod -aG dixis USER`; then "
+             "log in again";
     case Permission::owner:
       return "this is for root and the user that dixisd runs as: use sudo";
   }

@@ -138,8 +138,9 @@ class Stepper {
         // Once it had to be killed, that stays true while its orphans are looked after.
         if (!slot_.current->leader_dead) slot_.current->escalated = true;
         act(KillTree{slot_.current->generation});
-        // It can fire again: what is in uninterruptible sleep takes the signal later.
-        arm(Timer::stop, policy_.stop.timeout);
+        // It can fire again: what is in uninterruptible sleep takes the signal later. Not at once:
+        // the stop timeout may be 0.
+        arm(Timer::stop, std::max(policy_.stop.timeout, kOrphanGrace));
     }
   }
 

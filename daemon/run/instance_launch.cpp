@@ -99,6 +99,8 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->timeline.push_back({"preflight", boottime_ms() - generation->begun_ms});
 
   generation->log_mark = co_await services_.capture.mark(spec_.name);
+  // A stop or another restart came meanwhile: nothing is run only to be ended.
+  if (slot_.current->ended_for) co_return Error{"not started: " + slot_.current->ended_for->detail};
   auto ends = services_.capture.open(spec_.name);
   if (!ends) co_return ends.error();
   if (const auto& user = generation->plan.credentials) {

@@ -47,6 +47,10 @@ Failure failure_of(const varlink::Reply& reply) {
                either(message, "the daemon refused '" + text_of(parameters, "parameter") + "'"),
                either(hint, "compare the versions with `dixisctl version`")};
   }
+  if (name == varlink::error::kInvalidParameter && text_of(parameters, "parameter") == "signal") {
+    failure.message = "there is no such signal";
+    failure.hint = "name it as HUP, SIGUSR1 or by its number; `kill -l` lists them";
+  }
   if (name == varlink::error::kMethodNotImplemented || name == varlink::error::kMethodNotFound ||
       name == varlink::error::kInterfaceNotFound) {
     failure = {Trouble::not_implemented, "the daemon does not know this verb (" + name + ")",

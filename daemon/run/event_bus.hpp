@@ -23,7 +23,7 @@ class EventBus {
  public:
   /// Events from now on. The subscription ends when the pointer is dropped.
   std::shared_ptr<EventQueue> subscribe();
-  /// Stamps `event.at` and hands it out.
+  /// Stamps `event.at`, hands it out, and logs what an operator looks for.
   void publish(Event event);
 
  private:

@@ -46,10 +46,11 @@ Outcome Instance::outcome(bool ok, std::string message, std::int64_t begun_ms) c
 
 Task<Outcome> Instance::failed_start(std::string message, std::int64_t begun_ms) {
   const auto failure = *last_failure_;
-  if (failure.ran) {
-    const auto lines = co_await services_.capture.last_lines(failure.log_mark, 10);
-    if (!lines.empty()) message += "; its last lines:\n" + lines;
-  }
+  std::string lines;
+  if (failure.ran) lines = co_await services_.capture.last_lines(failure.log_mark, 10);
+  if (slot_.state == State::backoff) message += "; it is tried again";
+  if (slot_.state == State::failed) message += "; it isn't tried again: " + slot_.message;
+  if (!lines.empty()) message += "; its last lines:\n" + lines;
   co_return outcome(false, std::move(message), begun_ms);
 }
 
@@ -85,10 +86,14 @@ Task<Outcome> Instance::await_proven(VerbTicket ticket, std::uint64_t first_gene
 Task<Outcome> Instance::start(VerbTicket ticket, Caller /*caller*/, Report report) {
   const auto self = shared_from_this();
   const auto begun = boottime_ms();
-  const bool serves = slot_.current && slot_.current->phase == machine::Phase::serving;
-  if (serves) {
+  const auto serves = [this] {
+    return slot_.current && slot_.current->phase == machine::Phase::serving;
+  };
+  // One that has died, and whose end is still being looked into, proves nothing.
+  while (serves() && has_ended(generation_->process)) co_await changed_.wait();
+  if (serves()) {
     const auto proof = co_await prove_running();
-    if (slot_.current && slot_.current->phase == machine::Phase::serving) {
+    if (serves()) {
       co_return proof ? outcome(true, "runs already, " + *proof, begun)
                       : outcome(false, with_hint(proof.error()), begun);
     }
@@ -157,7 +162,11 @@ Task<Outcome> Instance::stop(VerbTicket /*ticket*/, machine::Reason reason, Repo
   const auto verified = co_await within(std::chrono::seconds(4), std::move(verifying));
   if (!verified) co_return outcome(false, "stopped, but /proc doesn't answer: not verified", begun);
   if (!*verified) co_return outcome(false, with_hint(verified->error()), begun);
-  if (was_down) co_return outcome(true, "stopped already; its tree is gone, its port is free", begun);
+  if (was_down)
+    co_return outcome(true,
+                      last_listen_ ? "stopped already; its tree is gone, its port is free"
+                                   : "stopped already; its tree is gone",
+                      begun);
   const std::string how = last_death_ && last_death_->escalated
                               ? "stopped; it had to be killed after its stop timeout"
                               : "stopped";

@@ -55,7 +55,8 @@ Task<Result<LoadReport>> Supervisor::remove(std::string name, Caller caller) {
   const auto config_file = impl_->directories.config_file;
   const auto& spec = found->second.spec;
   const std::filesystem::path file = spec.defined_at.file;
-  if (const auto other = shares_file(impl_->apps, spec)) {
+  const auto other = shares_file(impl_->apps, spec);
+  if (other && file != config_file) {
     co_return Error{file.string() + " defines " + *other + ", too, so it isn't removed",
                     "remove " + name + " there, then `dixisctl load`"};
   }

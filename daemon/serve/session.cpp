@@ -17,6 +17,9 @@ namespace {
 Task<std::optional<varlink::Reply>> answer(CallContext context) {
   std::string what;
   try {
+    // Asio 1.24 throws out of the loop where a coroutine that was spawned ends cancelled without
+    // ever having waited: here, when the first reply finds its client gone.
+    co_await asio::post(asio::use_awaitable);
     co_return co_await dispatch(context);
   } catch (const boost::system::system_error& error) {
     if (error.code() == asio::error::operation_aborted) co_return std::nullopt;

@@ -216,3 +216,21 @@ def test_a_verb_on_one_app_holds_up_no_other(make_daemon):
         assert daemon.row("stubborn")["state"] == "stopping"
         os.kill(stubborn, signal.SIGKILL)
         events.await_one(type="state", state="stopped")
+
+
+def test_clients_that_leave_at_once_end_nothing_but_their_connection(make_daemon):
+    """A reply that finds its client gone, in the middle of the first look at the call."""
+    daemon = make_daemon()
+    daemon.configure({"web": daemon.recorder("web", port="none", **QUICK)})
+    daemon.start()
+    daemon.ctl("start", "web")
+    dice = random.Random(SEED)
+    for _ in range(400):
+        with daemon.varlink(30) as link:
+            verb = dice.choice(["Start", "Stop", "Subscribe", "LoadConfig"])
+            link.send(verb, {"targets": ["web"]} if verb in ("Start", "Stop") else {}, more=True)
+            if dice.random() < 0.8:
+                link.reply()
+    with daemon.varlink(30) as link:
+        assert link.call("Ping")["pid"] == daemon.pid
+    daemon.ctl("start", "web")

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "daemon/sys/exit_info.hpp"
 #include "daemon/sys/pidfd.hpp"
 #include "daemon/sys/proc_files.hpp"
 
@@ -31,6 +32,10 @@ Result<Process> open_process(pid_t pid, std::uint64_t start_ticks) {
                  ") has its number now"};
   }
   return Process{pid, facts->start_ticks, std::move(fd)};
+}
+
+bool has_ended(const Process& process) {
+  return !process.pidfd || has_ended(process.pidfd.get());
 }
 
 bool send_signal(const Process& process, int signal) {

@@ -21,6 +21,9 @@ struct Process {
 /// that it is gone or that another process has its number.
 Result<Process> open_process(pid_t pid, std::uint64_t start_ticks = 0);
 
+/// Whether it has ended, a zombie included.
+bool has_ended(const Process& process);
+
 /// pidfd_send_signal(2). False if the process is gone.
 bool send_signal(const Process& process, int signal);
 

@@ -31,12 +31,16 @@ int fail(const Error& error) {
   return kFailed;
 }
 
+std::string counted(std::size_t count, const std::string& word) {
+  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
+}
+
 int check(const DefaultPaths& paths) {
   const LoadedConfig loaded = load_config(paths.config);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
   if (!loaded.ok()) return kConfigInvalid;
-  std::cout << paths.config.string() << ": good, " << loaded.config.apps.size() << " apps";
-  if (!loaded.problems.empty()) std::cout << ", " << loaded.problems.size() << " warnings";
+  std::cout << paths.config.string() << ": good, " << counted(loaded.config.apps.size(), "app");
+  if (!loaded.problems.empty()) std::cout << ", " << counted(loaded.problems.size(), "warning");
   std::cout << '\n';
   return kOk;
 }
@@ -102,11 +106,23 @@ Task<void> live(Supervisor& supervisor, Server& server, Request& end, std::strin
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
-  spdlog::info("ready: control socket {}, {} apps", socket, supervisor.app_count());
+  spdlog::info("ready: control socket {}, {}", socket, counted(supervisor.app_count(), "app"));
   if (ready_fd) announce_ready(*ready_fd);
   while (!end.asked) co_await end.changed.wait();
   co_await supervisor.shut_down();
   co_await server.close();
+}
+
+/// The supervisor's coroutines are in the middle of something: nothing is torn down.
+[[noreturn]] void explain_and_exit(std::exception_ptr failure) {
+  try {
+    std::rethrow_exception(std::move(failure));
+  } catch (const std::exception& error) {
+    spdlog::critical("internal error: {}; apps run on", error.what());
+  } catch (...) {
+    spdlog::critical("internal error; apps run on");
+  }
+  ::_exit(kFailed);
 }
 
 class Loop : public asio::io_context {
@@ -147,8 +163,10 @@ int serve(const Options& options, Config config, ControlSocket socket) {
                  });
   loop.run();
   if (socket.ours) ::unlink(socket.path.c_str());
-  if (failure) std::rethrow_exception(failure);
+  if (failure) explain_and_exit(failure);
   spdlog::info("ended");
+  // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
+  if (server.connection_count() > 0) ::_exit(kOk);
   return kOk;
 }
 

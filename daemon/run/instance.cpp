@@ -89,7 +89,10 @@ void Instance::carry_out(const machine::BeginProof& /*action*/) {
 
 void Instance::carry_out(const machine::Terminate& /*action*/) {
   stop_begun_ms_ = boottime_ms();
-  signal_group(generation_->process.pid, spec_.stop.signal);
+  // The number of an adopted leader is free for others once init has reaped it.
+  if (!generation_->adopted || !has_ended(generation_->process)) {
+    signal_group(generation_->process.pid, spec_.stop.signal);
+  }
 }
 
 void Instance::carry_out(const machine::KillTree& /*action*/) {

@@ -42,7 +42,10 @@ void Instance::watch_member(const std::shared_ptr<Generation>& generation,
 
 Task<void> Instance::kill_members(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
-  signal_group(generation->process.pid, SIGKILL);
+  // The number of an adopted leader is free for others once init has reaped it.
+  if (!generation->adopted || !has_ended(generation->process)) {
+    signal_group(generation->process.pid, SIGKILL);
+  }
   const auto members = co_await services_.trees.members(generation->tree);
   for (const auto& member : members) {
     if (const auto process = open_process(member.pid, member.start_ticks)) {

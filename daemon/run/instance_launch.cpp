@@ -89,8 +89,7 @@ Task<void> Instance::launch(std::uint64_t number) {
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
-  auto work = [request = std::move(request)] { return preflight(request); };
-  auto plan = co_await services_.slow_worker.run(std::move(work));
+  auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
   if (!plan) co_return plan.error();
   generation->plan = std::move(*plan);
   last_argv_ = generation->plan.argv;

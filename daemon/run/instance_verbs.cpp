@@ -114,8 +114,7 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
     report("preflight", "");
     PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
     if (generation_) request.own = generation_->tree;
-    auto work = [request = std::move(request)] { return preflight(request); };
-    const auto ready = co_await services_.slow_worker.run(std::move(work));
+    const auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
     if (!ready) {
       const std::string old =
           generation_ && generation_->exec_ms

@@ -9,6 +9,7 @@
 #include "daemon/run/environment.hpp"
 #include "daemon/sys/process_table.hpp"
 #include "daemon/sys/spawn.hpp"
+#include "daemon/sys/worker.hpp"
 
 namespace dixis {
 
@@ -34,5 +35,8 @@ struct PreflightRequest {
 /// interpreter, port (for IPv4 and IPv6 as the app will bind it). The error is worded for people.
 /// Blocks on files and name services: slow worker only.
 Result<LaunchPlan> preflight(const PreflightRequest& request);
+
+/// The same on `slow_worker`, for at most 10 s: files or names that hang are an answer, too.
+Task<Result<LaunchPlan>> preflight_on(Worker& slow_worker, PreflightRequest request);
 
 }  // namespace dixis

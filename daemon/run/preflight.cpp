@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/logs/within.hpp"
 #include "daemon/model/command_facts.hpp"
 #include "daemon/model/words.hpp"
 #include "daemon/run/executable.hpp"
@@ -133,6 +134,17 @@ Result<LaunchPlan> preflight(const PreflightRequest& request) {
     }
   }
   return plan;
+}
+
+Task<Result<LaunchPlan>> preflight_on(Worker& slow_worker, PreflightRequest request) {
+  const std::string app = request.spec.name;
+  auto work = [request = std::move(request)] { return preflight(request); };
+  auto checking = slow_worker.run(std::move(work));
+  auto plan = co_await within(std::chrono::seconds(10), std::move(checking));
+  if (plan) co_return std::move(*plan);
+  co_return Error{
+      "cannot start " + app + ": looking at its user, directory and files takes longer than 10 s",
+      "a name service or a file system hangs: `ls` its cwd, `getent passwd`"};
 }
 
 }  // namespace dixis

@@ -9,7 +9,7 @@ from lib.fixtures import daemon, make_daemon, pytest_runtest_makereport  # noqa:
 
 # Fixed, so that a failure can be had again; others may be tried by hand.
 SEED = int(os.environ.get("DIXIS_FUZZ_SEED", "20260102"))
-ROUNDS = int(os.environ.get("DIXIS_FUZZ_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("DIXIS_FUZZ_ROUNDS", "5"))
 # Sockets that the daemon may have open for itself at the moment; a leak would be of dozens.
 SLACK = 2
 

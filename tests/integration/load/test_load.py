@@ -148,8 +148,8 @@ def test_a_rolling_change_stops_at_the_first_instance_that_fails(make_daemon):
     daemon.start()
     daemon.ctl("start", "web")
     second = daemon.row("web", 1)["pid"]
-    broken = daemon.recorder("web", "--exit-after-ms", 1, "--exit-code", 3, port="none", instances=2, **QUICK)
-    daemon.configure({"web": {**broken, "restart": {"give_up_after": 1}}})
+    broken = daemon.recorder("web", "--exit-after-ms", 1, "--exit-code", 3, port="none", instances=2)
+    daemon.configure({"web": {**broken, "start": {"stable": "10s"}, "restart": {"give_up_after": 1}}})
     failed = daemon.ctl("load", expect=1)
     assert "go on with their old processes" in failed.stderr
     assert kernel.alive(second) and daemon.row("web", 1)["pid"] == second

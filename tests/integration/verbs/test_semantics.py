@@ -46,7 +46,7 @@ def test_start_on_a_failed_app_clears_its_counters(make_daemon):
         "web",
         "--crash-first", 3,
         restart={"give_up_after": 2, "backoff": {"first": "10ms"}},
-        **QUICK,
+        start={"stable": "1s"},
     )  # fmt: skip
     daemon.configure({"web": crashes})
     daemon.start()

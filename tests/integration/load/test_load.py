@@ -216,7 +216,7 @@ def test_a_removal_does_not_wait_for_a_proof_that_never_comes(make_daemon, port)
     assert not kernel.alive(pid) and daemon.rows() == []
 
 
-def test_what_leaves_is_listed_until_its_port_is_free(make_daemon, port):
+def test_what_leaves_is_gone_even_where_a_stranger_has_its_port(make_daemon, port):
     """Somebody else took the port: the app is gone all the same, and the load says what it found."""
     daemon = make_daemon()
     daemon.configure({"web": daemon.recorder("web", "--listen", port, port=port)})

@@ -321,13 +321,15 @@ TEST_CASE("adopt carries on with the pipe that is left, though the other was red
   Scene scene(directory.path());
   auto ends = scene.capture->open("app").value();
   int go[2];
+  int ready[2];
   REQUIRE(::pipe(go) == 0);
+  REQUIRE(::pipe(ready) == 0);
   const pid_t app = ::fork();
   if (app == 0) {
     ::dup2(ends.out.get(), STDOUT_FILENO);
     ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
     char byte = 0;
-    const bool told = ::read(go[0], &byte, 1) == 1;
+    const bool told = ::write(ready[1], "x", 1) == 1 && ::read(go[0], &byte, 1) == 1;
     // More than a pipe holds: without a reader it would wait for ever.
     const std::string lines(4U << 20U, '\n');
     const auto size = static_cast<ssize_t>(lines.size());
@@ -336,6 +338,8 @@ TEST_CASE("adopt carries on with the pipe that is left, though the other was red
   ends = {};
   scene.capture.reset();
   scene.capture.emplace(scene.worker, directory.path());
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);                   // its descriptors are in place
   CHECK_FALSE(scene.capture->adopt("app", app).has_value());  // it says which one is not ours
   REQUIRE(::write(go[1], "x", 1) == 1);
   int status = -1;

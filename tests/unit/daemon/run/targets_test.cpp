@@ -14,6 +14,12 @@ namespace {
 
 /// backend, frontend (2 slots) and front-admin, none of which runs.
 class Fleet {
+  // Before the apps, which refer to them.
+  boost::asio::io_context loop_;
+  TemporaryDirectory directory_{};
+  Services services_{loop_, Directories{directory_ / "dixis.yaml", directory_.path(),
+                                        directory_.path(), directory_.path()}};
+
  public:
   Fleet() {
     add("backend", 1, {"php"});
@@ -44,11 +50,6 @@ class Fleet {
     }
     apps[name] = std::move(app);
   }
-
-  boost::asio::io_context loop_;
-  TemporaryDirectory directory_{};
-  Services services_{loop_, Directories{directory_ / "dixis.yaml", directory_.path(),
-                                        directory_.path(), directory_.path()}};
 };
 
 }  // namespace

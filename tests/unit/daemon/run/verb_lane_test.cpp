@@ -64,10 +64,10 @@ class Lane {
     loop_.poll();
   }
 
-  asio::io_context loop_;
   VerbLane lane_;
   Notifier woken_;
   std::vector<std::string> let_go_;
+  asio::io_context loop_;  // last: its coroutines go before what they wait for
 };
 
 using Names = std::vector<std::string>;

@@ -28,7 +28,7 @@ def test_once(tmp_path):
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
     for seen in ("frontend", "backend", "kill -9", "/auth/login"):
         assert seen in done.stdout
-    assert not kernel.marked(mark) and not list(tmp_path.iterdir())
+    assert not kernel.marked(mark) and not list(tmp_path.glob("dixis-*"))
 
 
 def test_left_running_and_interrupted(tmp_path):
@@ -63,7 +63,7 @@ def test_left_running_and_interrupted(tmp_path):
         rest, _ = process.communicate(timeout=60)
         assert process.returncode == 0, rest
         assert not [one for one in ours if kernel.alive(one.pid)]
-        assert not list(tmp_path.iterdir())
+        assert not list(tmp_path.glob("dixis-*"))
     finally:
         process.kill()
         process.wait()

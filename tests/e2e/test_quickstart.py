@@ -48,7 +48,7 @@ def test_left_running_and_interrupted(tmp_path):
                 break
         else:
             raise AssertionError("it ended:\n" + "".join(seen))
-        [directory] = tmp_path.iterdir()
+        [directory] = tmp_path.glob("dixis-*")
         listed = subprocess.run(
             [str(BUILD / "bin/dixisctl"), "--socket", f"{directory}/run/control.sock", "list"],
             capture_output=True,

@@ -75,6 +75,7 @@ Answer<ExitCode> check(const Context& context) {
     words.push_back(arguments.operands.front());
   }
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 

@@ -83,7 +83,7 @@ Answer<ExitCode> add(const Context& context) {
       context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true});
   if (!reply) return reply.error();
   const auto file = field_of<std::string>(*reply, "file");
-  const auto ended = report_load(context, std::move(*reply));
+  auto ended = report_load(context, std::move(*reply));
   if (ended && *ended == ExitCode::failed) {
     context.console.say(
         "hint: it stays configured" + (file ? " in " + printable(*file) : std::string()) +

@@ -8,8 +8,6 @@
 
 namespace dixis {
 
-namespace asio = boost::asio;
-
 namespace {
 
 std::string names_of(const std::vector<ProcessFacts>& members) {

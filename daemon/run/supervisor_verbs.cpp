@@ -82,7 +82,7 @@ Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Targe
 
 OperationPtr Supervisor::Impl::run_verb(std::vector<Target> targets, Changes changes,
                                         Milliseconds deadline, Body body, const Caller& caller) {
-  const auto operation = new_operation(deadline);
+  auto operation = new_operation(deadline);
   for (const auto& target : targets) {
     if (caller.uid < 0) break;  // the daemon's own doing: its effects are events
     services.events.publish({.type = "verb",

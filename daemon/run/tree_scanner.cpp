@@ -52,6 +52,7 @@ struct TreeScanner::Impl {
       // Those who come from now on get the next look: this one may have passed their process.
       const auto calls = std::exchange(self->waiting, {});
       std::vector<Question> questions;
+      questions.reserve(calls.size());
       for (const auto& call : calls) questions.push_back(call->question);
       auto work = [asked = std::move(questions)] { return look_up(asked); };
       auto answers = co_await self->worker.run(std::move(work));

@@ -73,6 +73,32 @@ BOOST_DESCRIBE_STRUCT(Death, (),
                       (how, cause, code, signal, escalated, core_dumped, sender, at, generation,
                        lived_ms, detail, message))
 
+/// The end of a generation with what is known around it, as `why` tells it and the archive keeps
+/// it.
+struct DeathRecord {
+  std::string app{};
+  std::uint32_t instance{};
+  Death death{};
+  std::optional<std::string> build{};         ///< the running build
+  std::optional<std::string> probe_answer{};  ///< the last one
+  std::vector<std::string> last_lines{};      ///< of its stderr, at most 20
+  std::string reaction{};  ///< "restarted at once as generation 4", "given up after 5 …"
+};
+BOOST_DESCRIBE_STRUCT(DeathRecord, (),
+                      (app, instance, death, build, probe_answer, last_lines, reaction))
+
+/// The result of one probe, as `probe` and the history of `describe` show it.
+struct ProbeReport {
+  std::string app{};
+  std::uint32_t instance{};
+  std::string probe{};  ///< "http /api/health"
+  bool good{};
+  std::string message{};
+  std::optional<std::int64_t> latency_ms{};
+  std::string at{};  ///< RFC 3339, UTC, milliseconds
+};
+BOOST_DESCRIBE_STRUCT(ProbeReport, (), (app, instance, probe, good, message, latency_ms, at))
+
 struct Health {
   std::string status{};  ///< "healthy", "unhealthy" or "unknown"
   std::optional<std::int64_t> latency_ms{};
@@ -84,9 +110,10 @@ BOOST_DESCRIBE_STRUCT(Health, (), (status, latency_ms, checked_ms_ago, message))
 struct Build {
   std::optional<std::string> running{};
   std::optional<std::string> on_disk{};
-  bool stale{};
+  bool stale{};                          ///< the two differ
+  std::optional<std::string> problem{};  ///< why the one on disk isn't complete; null: it is
 };
-BOOST_DESCRIBE_STRUCT(Build, (), (running, on_disk, stale))
+BOOST_DESCRIBE_STRUCT(Build, (), (running, on_disk, stale, problem))
 
 /// A generation of a slot that is not the one that serves.
 struct OtherGeneration {
@@ -154,13 +181,16 @@ struct Description {
   std::vector<std::string> listeners{};    ///< "127.0.0.1:3000 (pid 4711)"
   std::vector<TreeProcess> tree{};
   std::vector<TimelineStep> timeline{};
+  std::vector<ProbeReport> health_history{};  ///< the last 20 results, newest first
+  std::optional<DeathRecord> death{};         ///< the last one, with what is known around it
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
   std::string memory_source{};  ///< "tree" (sum of its processes) or "cgroup"
 };
 BOOST_DESCRIBE_STRUCT(Description, (),
                       (status, command, resolved_command, cwd, user, defined_at, out_log, err_log,
-                       environment, listeners, tree, timeline, after, tags, memory_source))
+                       environment, listeners, tree, timeline, health_history, death, after, tags,
+                       memory_source))
 
 /// Something that happened, as `events` streams it.
 struct Event {

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "daemon/model/health_spec.hpp"
+
 /// A configuration after all checks: what an app shall be. Values only.
 namespace dixis {
 
@@ -83,6 +85,7 @@ struct AppSpec {
   StartPolicy start{};
   StopPolicy stop{};
   RestartPolicy restart{};
+  HealthSpec health{};
   std::vector<ResourceLimit> limits{};
   std::vector<std::string> after{};
   std::vector<std::string> tags{};

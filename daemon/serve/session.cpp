@@ -49,9 +49,11 @@ Task<void> run_session(std::shared_ptr<Connection> connection, Peer peer, Role r
       break;
     }
     CallContext context{supervisor, peer, role, *call, ReplyStream(connection)};
+    // Who wants no answer may leave at once; the call is carried out all the same.
+    const auto slot = call->oneway ? asio::cancellation_slot() : cancel->slot();
     const std::optional<varlink::Reply> last =
         co_await asio::co_spawn(executor, answer(std::move(context)),
-                                asio::bind_cancellation_slot(cancel->slot(), asio::use_awaitable));
+                                asio::bind_cancellation_slot(slot, asio::use_awaitable));
     if (last && !call->oneway) connection->send(varlink::frame(*last));
 
     const Limits& limits = connection->limits();

@@ -96,12 +96,14 @@ class Stepper {
     if (life == nullptr || life->phase != Phase::serving) return;
     slot_.state = State::unhealthy;
     slot_.message = event.message;
+    if (!life->well_until_ms) life->well_until_ms = event.well_until_ms;
     if (event.restart) end({Cause::unhealthy, event.message});
   }
 
   void on(const Recovered& event) {
     auto* life = living(event.generation);
     if (life == nullptr || life->phase != Phase::serving) return;
+    life->well_until_ms.reset();
     slot_.state = State::online;
     slot_.message.clear();
   }
@@ -239,7 +241,9 @@ class Stepper {
       return;
     }
     if (slot_.relaunch) return launch();
-    if (proven && moment_.now_ms - *dead.proven_at_ms >= policy_.restart.reset_after.count()) {
+    // What ails each time it is restarted has not been well, however long that took to see.
+    const auto well_until = dead.well_until_ms.value_or(moment_.now_ms);
+    if (proven && well_until - *dead.proven_at_ms >= policy_.restart.reset_after.count()) {
       slot_.failures = 0;
     }
     ++slot_.failures;

@@ -32,7 +32,8 @@ struct Life {
   std::uint64_t generation = 0;
   Phase phase = Phase::launching;
   std::optional<std::int64_t> proven_at_ms{};
-  std::optional<Reason> ended_for{};  ///< set once we want it gone
+  std::optional<std::int64_t> well_until_ms{};  ///< unhealthy: when it was last known to be well
+  std::optional<Reason> ended_for{};            ///< set once we want it gone
   bool leader_dead = false;
   bool escalated = false;  ///< the stop timeout had to kill the leader
   bool clean_exit = false;
@@ -91,6 +92,7 @@ struct Unhealthy {
   std::uint64_t generation;
   std::string message;
   bool restart;  ///< or only mark
+  std::int64_t well_until_ms;
 };
 struct Recovered {
   std::uint64_t generation;

@@ -8,6 +8,8 @@
 
 #include "common/model.hpp"
 #include "daemon/logs/capture.hpp"
+#include "daemon/run/build/build_on_disk.hpp"
+#include "daemon/run/health_book.hpp"
 #include "daemon/run/launch_plan.hpp"
 #include "daemon/run/notifier.hpp"
 #include "daemon/sys/process.hpp"
@@ -27,8 +29,21 @@ struct Generation {
   bool adopted = false;
   bool stderr_told = false;
   std::string proof{};  ///< what was proven, in words
+  /// Admitted although the proof has found something: it serves, but not what it should.
+  std::string flaw{};
+  std::optional<ListenAddress> found_at{};  ///< where it was found listening
   std::optional<Death> death{};
   std::vector<TimelineStep> timeline{};
+
+  // Health and build.
+  HealthBook health{};
+  Notifier left{};                     ///< notified when it no longer serves
+  std::optional<BuildOnDisk> build{};  ///< the running build: on disk when it started
+  bool ready = false;                  ///< it said READY=1
+  bool ending_itself = false;          ///< it said STOPPING=1
+  std::string status_text{};           ///< its STATUS=
+  std::int64_t watchdog_fed_ms = 0;    ///< its latest WATCHDOG=1
+  Notifier said{};                     ///< notified when it has said something
 
   // The end of its tree.
   bool killing = false;            ///< SIGKILL instead of the stop signal

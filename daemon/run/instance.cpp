@@ -16,7 +16,12 @@ Instance::Instance(Services& services, AppSpec spec, std::uint32_t number)
       number_(number),
       backoff_timer_(services.loop),
       start_timer_(services.loop),
-      stop_timer_(services.loop) {}
+      stop_timer_(services.loop),
+      build_watch_key_(std::to_string(services.next_key++)) {}
+
+Instance::~Instance() {
+  services_.builds.unwatch(build_watch_key_);
+}
 
 std::string Instance::label() const {
   return spec_.instances > 1 ? spec_.name + ":" + std::to_string(number_) : spec_.name;
@@ -72,6 +77,9 @@ void Instance::apply_one(const machine::Event& event) {
   for (const auto& action : step.actions) {
     std::visit([this](const auto& what) { carry_out(what); }, action);
   }
+  if (generation_ && !(slot_.current && slot_.current->phase == machine::Phase::serving)) {
+    generation_->left.notify_all();
+  }
   if (slot_.state == before) return;
   Event change{.type = "state"};
   if (slot_.current) change.generation = slot_.current->generation;
@@ -92,6 +100,8 @@ void Instance::carry_out(const machine::Terminate& /*action*/) {
   // The number of an adopted leader is free for others once init has reaped it.
   if (!generation_->adopted || !has_ended(generation_->process)) {
     signal_group(generation_->process.pid, spec_.stop.signal);
+    // One that is frozen by SIGSTOP can answer only when it runs again.
+    signal_group(generation_->process.pid, SIGCONT);
   }
 }
 
@@ -114,6 +124,7 @@ void Instance::carry_out(const machine::Bury& /*action*/) {
   } else {
     last_timeline_.clear();
   }
+  if (generation_->death) spawn(archive(generation_));
   generation_.reset();
 }
 
@@ -164,6 +175,7 @@ InstanceStatus Instance::status(Desired desired) const {
   out.restarts = slot_.restarts;
   out.message = slot_.message;
   out.last_death = last_death_;
+  out.build = build_view();
   if (start_expected_ && !slot_.current) {
     out.state = State::starting;
     out.message = "waits for what it starts after";
@@ -172,6 +184,8 @@ InstanceStatus Instance::status(Desired desired) const {
     out.pid = generation_->process.pid;
     out.generation = generation_->number;
     if (generation_->exec_ms) out.uptime_ms = boottime_ms() - *generation_->exec_ms;
+    out.health = generation_->health.view(boottime_ms());
+    if (out.message.empty()) out.message = generation_->status_text;
   }
   if (const auto& listen = generation_ ? generation_->plan.listen : last_listen_; listen) {
     out.port = listen->port;
@@ -193,7 +207,12 @@ Milliseconds Instance::stop_deadline() const {
 }
 
 Milliseconds Instance::start_deadline() const {
-  return spec_.start.timeout + std::chrono::seconds(10);
+  // Twice: a restart may wait for a build that is under way, as long as a start may take.
+  return 2 * spec_.start.timeout + std::chrono::seconds(10);
+}
+
+std::vector<ProbeReport> Instance::health_history() const {
+  return generation_ ? generation_->health.history() : std::vector<ProbeReport>();
 }
 
 Task<void> Instance::halt() {

@@ -13,6 +13,8 @@
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
 #include "daemon/run/operation.hpp"
+#include "daemon/run/probe/notify_socket.hpp"
+#include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/verb_lane.hpp"
@@ -24,6 +26,9 @@ namespace dixis {
 class Instance : public std::enable_shared_from_this<Instance> {
  public:
   Instance(Services& services, AppSpec spec, std::uint32_t number);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
 
   const AppSpec& spec() const { return spec_; }
   /// Takes effect at the next spawn, stop or death.
@@ -47,6 +52,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Row of `list` without memory and CPU, which need a look at /proc.
   InstanceStatus status(Desired desired) const;
   const std::vector<TimelineStep>& last_timeline() const { return last_timeline_; }
+  const std::optional<DeathRecord>& last_record() const { return last_record_; }
   const std::vector<std::string>& last_argv() const { return last_argv_; }
 
   /// Takes back a generation that runs already.
@@ -68,6 +74,13 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+
+  /// Asks each probe once, now (instance_health.cpp).
+  Task<std::vector<ProbeReport>> probe_now();
+  /// The latest answers of probes, newest first.
+  std::vector<ProbeReport> health_history() const;
+  /// Why the build on disk can't be started now; nullopt: it can, or there is none.
+  std::optional<std::string> build_problem() const;
 
   /// The longest a verb may take, of its own.
   Milliseconds start_deadline() const;
@@ -95,6 +108,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // From launch to death (instance_launch.cpp).
   Task<void> launch(std::uint64_t number);
   Task<Result<void>> spawn_generation(std::shared_ptr<Generation> generation);
+  Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
@@ -104,16 +118,62 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   // The proof (instance_proof.cpp).
   Task<void> prove(std::shared_ptr<Generation> generation);
-  Task<void> prove_port(std::shared_ptr<Generation> generation);
+  Task<bool> prove_alive(std::shared_ptr<Generation> generation);
+  Task<bool> prove_port(std::shared_ptr<Generation> generation);
+  void step_done(Generation& generation, const std::string& step) const;
   struct PortProof {
     bool proven = false;
     std::string text{};  ///< what was proven, or who else listens; empty: look again
+    ListenAddress at{};  ///< where
   };
   Task<PortProof> look_at_port(std::shared_ptr<Generation> generation,
                                std::vector<Listener> listeners);
   void proven(Generation& generation, std::string text);
   void not_proven(const Generation& generation, std::string text);
   std::string why_not_proven(const Generation& generation) const;
+
+  // Health (instance_health.cpp).
+  std::vector<ProbeSpec> probes_of(const Generation& generation) const;
+  bool serves(std::uint64_t generation) const;
+  ProbeTarget probe_target(const Generation& generation, const ProbeSpec& spec);
+  Task<ProbeReport> ask(std::shared_ptr<Generation> generation, ProbeSpec spec);
+  Task<bool> prove_health(std::shared_ptr<Generation> generation);
+  void begin_monitoring(const std::shared_ptr<Generation>& generation);
+  Task<void> monitor(std::shared_ptr<Generation> generation, std::size_t index);
+  void note(Generation& generation, std::size_t index, ProbeReport report);
+  void unwell(Generation& generation, const std::string& complaint);
+
+  // What the app says by itself (instance_notify.cpp).
+  Result<void> open_notify_socket(Generation& generation);
+  Task<void> hear(Notification said);
+  void take_notification(Generation& generation, const std::string& name, const std::string& value);
+  void extend_timeout(const std::string& microseconds);
+  static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
+                                   Milliseconds interval);
+
+  // Builds (instance_build.cpp).
+  struct BuildWait {
+    std::chrono::steady_clock::time_point until{};
+    std::function<bool()> wanted{};
+    std::function<void(const std::string& message)> report{};
+    bool force = false;  ///< take it as it is
+  };
+  Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
+  void watch_build(const std::optional<Credentials>& credentials);
+  void build_changed(const std::optional<BuildOnDisk>& now);
+  void build_completed();
+  Task<void> follow_new_build(std::uint64_t change);
+  bool is_stale() const;
+  std::optional<Build> build_view() const;
+  Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+
+  // What is kept of a death (instance_death.cpp).
+  std::string reaction() const;
+  Task<void> archive(std::shared_ptr<Generation> generation);
+
+  // Taking back (instance_adopt.cpp).
+  Task<void> restore(std::shared_ptr<Generation> generation);
+  Task<void> resume(std::shared_ptr<Generation> generation);
 
   // The end of a tree (instance_end.cpp).
   Task<void> sweep(std::shared_ptr<Generation> generation);
@@ -125,6 +185,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
   Outcome outcome(bool ok, std::string message, std::int64_t begun_ms) const;
@@ -137,6 +198,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool applying_ = false;
   std::shared_ptr<Generation> generation_;
   std::optional<Death> last_death_;
+  std::optional<DeathRecord> last_record_;
   std::vector<TimelineStep> last_timeline_;
   std::vector<std::string> last_argv_;
   std::optional<ListenAddress> last_listen_;
@@ -158,6 +220,16 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool start_expected_ = false;
   Notifier changed_;
   VerbLane lane_;
+
+  std::unique_ptr<NotifySocket> notify_socket_;
+  std::uint64_t probe_runs_ = 0;
+  std::string build_watch_key_;
+  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<BuildOnDisk> build_on_disk_;
+  std::uint64_t build_changes_ = 0;
+  bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole
+  bool marked_for_build_ = false;  ///< ill, and left alone until it is
+  bool force_build_ = false;       ///< the next launch takes the build as it is
 };
 
 using InstancePtr = std::shared_ptr<Instance>;

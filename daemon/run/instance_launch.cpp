@@ -2,6 +2,7 @@
 #include <csignal>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <utility>
 
 #include "common/death.hpp"
 #include "daemon/model/words.hpp"
@@ -87,11 +88,30 @@ Task<void> Instance::launch(std::uint64_t number) {
   apply(machine::LaunchFailed{number, with_hint(ready.error())});
 }
 
+/// The build that a launch starts. A build that is under way is waited for, however long it takes:
+/// nothing else can come up; where it was broken off, the next attempt comes as after a death.
+Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan plan) {
+  watch_build(plan.credentials);
+  BuildWait wait;
+  wait.until = std::chrono::steady_clock::time_point::max();
+  wait.wanted = [this] { return slot_.current && !slot_.current->ended_for; };
+  wait.report = [this](const std::string& message) { slot_.message = message; };
+  wait.force = std::exchange(force_build_, false);
+  auto build = co_await ready_build(std::move(plan), std::move(wait));
+  failed_for_build_ = !build;
+  if (build) slot_.message.clear();
+  co_return build;
+}
+
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
   if (!plan) co_return plan.error();
+  auto build = co_await launchable_build(*plan);
+  if (!build) co_return build.error();
   generation->plan = std::move(*plan);
+  generation->build = std::move(*build);
+  generation->health = HealthBook(probes_of(*generation));
   last_argv_ = generation->plan.argv;
   last_listen_ = generation->plan.listen;
   generation->timeline = std::exchange(last_timeline_, {});
@@ -100,6 +120,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->log_mark = co_await services_.capture.mark(spec_.name);
   // A stop or another restart came meanwhile: nothing is run only to be ended.
   if (slot_.current->ended_for) co_return Error{"not started: " + slot_.current->ended_for->detail};
+  if (auto notify = open_notify_socket(*generation); !notify) co_return notify.error();
   auto ends = services_.capture.open(spec_.name);
   if (!ends) co_return ends.error();
   if (const auto& user = generation->plan.credentials) {
@@ -208,46 +229,8 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.port = generation.plan.listen->port;
     out.host = generation.plan.listen->host;
   }
+  if (generation.build) out.build = generation.build->id;
   return out;
-}
-
-void Instance::record_lost(const GenerationRecord& record) {
-  // Its number stays its own, so that no other generation gets its record or its mark.
-  slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
-  if (record.phase == Phase::gated) return;  // it never became the app
-  Death death;
-  death.at = wall_clock_now();
-  death.generation = record.generation;
-  death.message = death_message(death);
-  slot_.restarts = record.restarts;
-  last_death_ = death;
-  publish({.type = "death",
-           .generation = record.generation,
-           .pid = record.pid,
-           .death = death,
-           .message = death.message});
-}
-
-void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
-  const auto generation = std::make_shared<Generation>();
-  generation->number = record.generation;
-  generation->adopted = true;
-  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
-  generation->process = std::move(process);
-  generation->exec_ms = record.started_boot_ms;
-  generation->begun_ms = record.started_boot_ms;
-  if (record.port) {
-    generation->plan.listen = ListenAddress{record.host, static_cast<std::uint16_t>(*record.port)};
-  }
-  last_listen_ = generation->plan.listen;
-  generation_ = generation;
-  slot_.desired = desired;
-  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
-    publish({.type = "warning", .message = with_hint(carried.error())});
-  }
-  apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
-                         record.consecutive_failures});
-  spawn(watch(generation));
 }
 
 }  // namespace dixis

@@ -16,6 +16,7 @@ namespace {
 struct Holders {
   bool own = false;
   std::string listener{};  ///< which of them, in words
+  ListenAddress at{};      ///< the same
   std::string stranger{};  ///< who else listens; empty if nobody could be named
 };
 
@@ -30,6 +31,7 @@ Holders look_at_holders(const std::vector<Listener>& listeners, const TreeKey& t
     if (const auto own = socket_holders(listener.inode, members); !own.empty()) {
       out.own = true;
       out.listener = to_text(listener);
+      out.at = {listener.address, listener.port};
       if (own.front() != tree.leader) out.listener += " (pid " + std::to_string(own.front()) + ")";
       return out;
     }
@@ -54,17 +56,41 @@ std::string seconds(Milliseconds duration) {
 
 Task<void> Instance::prove(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
-  if (generation->plan.listen) {
-    co_await prove_port(generation);
-    co_return;
+  const auto number = generation->number;
+  const auto proving = [&] {
+    return runs(number) && slot_.current->phase == machine::Phase::proving;
+  };
+  if (generation->adopted) co_await restore(generation);
+  const bool alive = co_await prove_alive(generation);
+  if (!alive || !proving()) co_return;
+  if (!generation->health.probes().empty()) {
+    const bool well = co_await prove_health(generation);
+    if (!well || !proving()) co_return;
+    step_done(*generation, "healthy");
+    generation->proof += ", healthy";
+  }
+  const auto build = co_await prove_build(generation);
+  if (!proving()) co_return;
+  if (!build.empty()) generation->proof += ", " + build;
+  proven(*generation, generation->proof);
+  begin_monitoring(generation);
+}
+
+/// Listens on its port; where there is none, is ready as its probes say; where there are none, too,
+/// has lived for `start.stable`.
+Task<bool> Instance::prove_alive(std::shared_ptr<Generation> generation) {
+  if (generation->plan.listen) co_return co_await prove_port(generation);
+  if (!generation->health.probes().empty()) {
+    generation->proof = "alive";
+    co_return true;
   }
   asio::steady_timer stable(services_.loop, spec_.start.stable);
   co_await stable.async_wait(asio::use_awaitable);
-  if (!runs(generation->number) || generation->death) co_return;
-  proven(*generation, "alive for " + std::to_string(spec_.start.stable.count()) + " ms");
+  generation->proof = "alive for " + std::to_string(spec_.start.stable.count()) + " ms";
+  co_return !generation->death;
 }
 
-Task<void> Instance::prove_port(std::shared_ptr<Generation> generation) {
+Task<bool> Instance::prove_port(std::shared_ptr<Generation> generation) {
   const auto number = generation->number;
   const auto proving = [&] {
     return runs(number) && slot_.current->phase == machine::Phase::proving;
@@ -72,17 +98,23 @@ Task<void> Instance::prove_port(std::shared_ptr<Generation> generation) {
   while (proving()) {
     // In slices, so that a generation that died isn't waited for until the start timeout.
     auto found = co_await services_.listeners.wait(generation->plan.listen->port, 1s);
-    if (!proving()) co_return;
+    if (!proving()) co_return false;
     if (found.empty()) continue;
     const auto proof = co_await look_at_port(generation, std::move(found));
-    if (!proving()) co_return;
-    if (proof.proven) co_return proven(*generation, proof.text);
+    if (!proving()) co_return false;
+    if (proof.proven) {
+      step_done(*generation, "listening");
+      generation->proof = proof.text;
+      generation->found_at = proof.at;
+      co_return true;
+    }
     if (!proof.text.empty()) {
       not_proven(*generation,
                  "not proven: " + proof.text + ", which is not a process of " + label());
-      co_return;
+      co_return false;
     }
   }
+  co_return false;
 }
 
 Task<Instance::PortProof> Instance::look_at_port(std::shared_ptr<Generation> generation,
@@ -91,24 +123,33 @@ Task<Instance::PortProof> Instance::look_at_port(std::shared_ptr<Generation> gen
   if (concerned.empty()) co_return PortProof{};
   auto work = [concerned, tree = generation->tree] { return look_at_holders(concerned, tree); };
   auto holders = co_await services_.proc_worker.run(std::move(work));
-  if (holders.own) co_return PortProof{true, "listening on " + holders.listener};
+  if (holders.own) co_return PortProof{true, "listening on " + holders.listener, holders.at};
   // It may have been closed while we looked; then somebody else holds nothing.
   const auto still = only_concerning(ListenerWatch::on_port(generation->plan.listen->port),
                                      *generation->plan.listen);
   if (still.empty()) co_return PortProof{};
-  co_return PortProof{false, holders.stranger};
+  co_return PortProof{false, holders.stranger, {}};
+}
+
+/// Notes a step of the start, from the exec on.
+void Instance::step_done(Generation& generation, const std::string& step) const {
+  generation.timeline.push_back({step, boottime_ms() - generation.exec_ms.value_or(boottime_ms())});
 }
 
 void Instance::proven(Generation& generation, std::string text) {
   generation.proof = std::move(text);
-  generation.timeline.push_back({"proven", boottime_ms() - *generation.exec_ms});
+  step_done(generation, "proven");
   apply(machine::Proven{generation.number});
+  if (!generation.flaw.empty() && serves(generation.number)) {
+    apply(machine::Unhealthy{generation.number, generation.flaw, false, boottime_ms()});
+  }
   if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
   write_record(services_.runtime_directory, record_of(generation));
   publish({.type = "proven",
            .generation = generation.number,
            .pid = generation.process.pid,
-           .message = generation.proof});
+           .message = generation.flaw.empty() ? generation.proof : generation.flaw});
+  spawn(follow_new_build(build_changes_));
 }
 
 /// Ends it; the verb that waits for it is told why.
@@ -119,7 +160,11 @@ void Instance::not_proven(const Generation& generation, std::string text) {
 
 std::string Instance::why_not_proven(const Generation& generation) const {
   const std::string within = " within its start timeout of " + seconds(spec_.start.timeout);
-  if (!generation.plan.listen) return "not proven" + within;
+  const bool found = !generation.plan.listen || generation.found_at;
+  if (found && !generation.health.complaint().empty()) {
+    return "not healthy" + within + ": " + generation.health.complaint();
+  }
+  if (found) return "not proven" + within;
   return "nothing of its tree listened on port " + std::to_string(generation.plan.listen->port) +
          within;
 }
@@ -127,6 +172,11 @@ std::string Instance::why_not_proven(const Generation& generation) const {
 Task<Result<std::string>> Instance::prove_running() {
   const auto self = shared_from_this();
   const auto generation = generation_;
+  if (slot_.state == State::unhealthy) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) +
+                        "), but is unhealthy: " + slot_.message,
+                    "restart it"};
+  }
   if (!generation->plan.listen) co_return "alive, pid " + std::to_string(generation->process.pid);
   auto listeners = ListenerWatch::on_port(generation->plan.listen->port);
   if (listeners.empty()) {
@@ -136,11 +186,18 @@ Task<Result<std::string>> Instance::prove_running() {
                     "restart it"};
   }
   const auto proof = co_await look_at_port(generation, std::move(listeners));
-  if (proof.proven) {
-    co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text;
+  if (!proof.proven) {
+    co_return Error{"it runs, but " + (proof.text.empty() ? "its port is not its own" : proof.text),
+                    "stop the other process, then restart this app"};
   }
-  co_return Error{"it runs, but " + (proof.text.empty() ? "its port is not its own" : proof.text),
-                  "stop the other process, then restart this app"};
+  const auto answers = co_await probe_now();
+  for (const auto& answer : answers) {
+    if (!answer.good) {
+      co_return Error{"it runs, but " + answer.probe + ": " + answer.message, "restart it"};
+    }
+  }
+  co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text +
+      (answers.empty() ? "" : ", healthy");
 }
 
 }  // namespace dixis

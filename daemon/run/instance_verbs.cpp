@@ -65,6 +65,12 @@ Task<Outcome> Instance::await_proven(VerbTicket ticket, std::uint64_t first_gene
     const auto& current = slot_.current;
     if (current && current->generation >= first_generation &&
         current->phase == machine::Phase::serving) {
+      if (!generation_->flaw.empty()) {
+        co_return outcome(false,
+                          "pid " + std::to_string(generation_->process.pid) +
+                              " runs, but is not proven: " + generation_->flaw,
+                          begun_ms);
+      }
       co_return outcome(
           true, "pid " + std::to_string(generation_->process.pid) + ": " + generation_->proof,
           begun_ms);
@@ -107,6 +113,18 @@ Task<Outcome> Instance::start(VerbTicket ticket, Caller /*caller*/, Report repor
   co_return started;
 }
 
+/// Whether the build on disk may replace what runs; one that is under way is waited for.
+Task<std::optional<Error>> Instance::check_build(VerbTicket ticket, LaunchPlan plan,
+                                                 Report report) {
+  BuildWait wait;
+  wait.until = std::chrono::steady_clock::now() + spec_.start.timeout;
+  wait.wanted = [ticket] { return ticket->superseded.empty(); };
+  wait.report = [report](const std::string& message) { report("preflight", message); };
+  const auto build = co_await ready_build(std::move(plan), std::move(wait));
+  if (build) co_return std::nullopt;
+  co_return build.error();
+}
+
 Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Report report) {
   const auto self = shared_from_this();
   const auto begun = boottime_ms();
@@ -114,18 +132,25 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
     report("preflight", "");
     PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
     if (generation_) request.own = generation_->tree;
-    const auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
-    if (!ready) {
+    auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
+    std::optional<Error> refused;
+    if (ready) {
+      refused = co_await check_build(ticket, *ready, report);
+    } else {
+      refused = ready.error();
+    }
+    if (refused) {
       const std::string old =
           generation_ && generation_->exec_ms
               ? "; the old process goes on (pid " + std::to_string(generation_->process.pid) + ")"
               : "";
-      co_return outcome(false, "not restarted: " + with_hint(ready.error()) + old, begun);
+      co_return outcome(false, "not restarted: " + with_hint(*refused) + old, begun);
     }
   }
   if (!ticket->superseded.empty()) {
     co_return outcome(false, "ended early: " + ticket->superseded + " was asked for", begun);
   }
+  force_build_ = options.force;
   const auto first = slot_.next_generation;
   if (options.new_spec) spec_ = std::move(*options.new_spec);
   apply(machine::Restart{options.reason});

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <string>
 
 #include <boost/asio.hpp>
 
 #include "daemon/logs/capture.hpp"
+#include "daemon/run/build/build_watch.hpp"
+#include "daemon/run/death_archive.hpp"
 #include "daemon/run/desired_state.hpp"
 #include "daemon/run/event_bus.hpp"
 #include "daemon/run/listener_watch.hpp"
@@ -18,6 +22,7 @@
 namespace dixis {
 
 struct Directories;
+class Instance;
 
 /// What all instances share. Made once by the supervisor, outlives them, loop's thread only.
 struct Services {
@@ -36,10 +41,15 @@ struct Services {
   Reaper reaper;
   EventBus events{};
   DesiredState desired;
+  DeathArchive deaths;
   Capture capture;
   ListenerWatch listeners;
   TreeScanner trees;
+  BuildWatch builds;
+  std::uint64_t next_key = 1;  ///< for what needs a name of its own
   Throttle launches{4};
+  /// Restarts a slot because of what is on disk, in its turn among the verbs.
+  std::function<void(const std::shared_ptr<Instance>&, const std::string& why)> restart_for_build{};
   std::mt19937_64 random{std::random_device{}()};
 };
 

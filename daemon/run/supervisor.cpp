@@ -20,6 +20,9 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
       config(std::move(loaded)),
       services(loop, directories),
       started_ms(boottime_ms()) {
+  services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
+    restart_for_build(slot, why);
+  };
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 

@@ -85,6 +85,9 @@ class Supervisor {
   OperationPtr stop(Targets targets, Caller caller);
   OperationPtr restart(Targets targets, bool force, Caller caller);
 
+  /// Why a restart of these would have to wait (a build is under way); nullopt: it would not.
+  std::optional<Error> busy_build(const Targets& targets) const;
+
   Task<Result<std::vector<Signaled>>> signal(Targets targets, int signal, bool tree, Caller caller);
 
   /// Reads the configuration (`file`: another one, from now on) and carries out the difference.

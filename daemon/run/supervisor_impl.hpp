@@ -77,6 +77,7 @@ struct Supervisor::Impl {
                          Instance::Report report);
   Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
                             Instance::Report report);
+  void restart_for_build(const InstancePtr& slot, const std::string& why);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
   /// Those that wait for what `instance` starts after look again.
   void withdraw_start(Instance& instance);

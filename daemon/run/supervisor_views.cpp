@@ -128,6 +128,8 @@ Task<Description> Supervisor::Impl::describe(Target target) {
   out.after = spec.after;
   out.tags = spec.tags;
   out.memory_source = "tree";
+  out.health_history = instance->health_history();
+  out.death = instance->last_record();
   if (const auto generation = instance->generation(); generation && out.status.pid) {
     for (const auto& [name, value] : generation->plan.environment) out.environment.push_back(name);
     out.timeline = generation->timeline;

@@ -1,6 +1,7 @@
 #include "daemon/serve/handlers/follow.hpp"
 #include "daemon/serve/handlers/handlers.hpp"
 #include "daemon/serve/parameters.hpp"
+#include "daemon/serve/replies.hpp"
 
 namespace dixis::handlers {
 
@@ -47,6 +48,11 @@ Task<varlink::Reply> restart(CallContext context) {
     co_return invalid_parameter(*wrong);
   }
   if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  if (!parameters.wait.value_or(true) && !parameters.force.value_or(false)) {
+    if (const auto busy = context.supervisor.busy_build(parameters.targets)) {
+      co_return failed(busy->message, busy->hint);
+    }
+  }
   auto operation = context.supervisor.restart(parameters.targets, parameters.force.value_or(false),
                                               context.caller("restart"));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));

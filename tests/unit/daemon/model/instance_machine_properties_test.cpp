@@ -145,12 +145,12 @@ class World {
     if (!tree.leader_alive && !tree.death_told) may([&, number] { tell_death(number, tree); });
     const bool orphan_goes = tree.killed || (tree.swept && !tree.deaf);
     if (!tree.leader_alive && tree.orphans > 0 && orphan_goes) may([&] { --tree.orphans; });
-    if (tree.swept && tree.orphans == 0) may([&, number] { tell_gone(number, wild); });
+    if (tree.swept && tree.orphans == 0) may([&, number, wild] { tell_gone(number, wild); });
     if (tree.leader_alive && tree.proving) {
-      may([&, number] { tell_proof(number, tree, !wild || !one_in(3)); });
+      may([&, number, wild] { tell_proof(number, tree, !wild || !one_in(3)); });
     }
     if (!tree.leader_alive || !slot_.current) return;
-    if (wild && one_in(6)) may([&, number] { feed(Unhealthy{number, "503", one_in(2)}); });
+    if (wild && one_in(6)) may([&, number] { feed(Unhealthy{number, "503", one_in(2), now_ms_}); });
     if (wild || slot_.state == State::unhealthy) may([&, number] { feed(Recovered{number}); });
   }
 
@@ -206,7 +206,7 @@ class World {
     if (!current) {
       events.emplace_back(Proven{number});
       events.emplace_back(ProofFailed{number, {Cause::start_timeout, "late"}});
-      events.emplace_back(Unhealthy{number, "late", true});
+      events.emplace_back(Unhealthy{number, "late", true, now_ms_});
       events.emplace_back(Recovered{number});
     }
     if (slot_.current) events.emplace_back(Adopted{number, true, 99, 99});

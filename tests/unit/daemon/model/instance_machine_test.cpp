@@ -300,7 +300,7 @@ TEST_CASE("restart.on failure lets a clean exit be the end", "[machine][restart]
     CHECK(slot.did<Launch>() != nullptr);
   }
   SECTION("0, but because it was ended for being unhealthy") {
-    slot.feed(Unhealthy{1, "no answer", true});
+    slot.feed(Unhealthy{1, "no answer", true, slot.now_ms});
     slot.die(1s, 0);
     CHECK(slot.did<Launch>() != nullptr);
     CHECK(slot.slot.restarts == 1);
@@ -315,7 +315,7 @@ TEST_CASE("restart.on never leaves what died, however it died", "[machine][resta
     slot.die(60s, std::nullopt);
   }
   SECTION("unhealthy") {
-    slot.feed(Unhealthy{1, "no answer", true});
+    slot.feed(Unhealthy{1, "no answer", true, slot.now_ms});
     slot.die(1s, std::nullopt);
   }
   CHECK(slot.slot.state == State::failed);
@@ -397,17 +397,46 @@ TEST_CASE("a failed proof ends its generation and is why", "[machine]") {
 TEST_CASE("an unhealthy one is marked, or replaced", "[machine]") {
   Driver slot;
   slot.run();
-  slot.feed(Unhealthy{1, "503", false});
+  slot.feed(Unhealthy{1, "503", false, slot.now_ms});
   CHECK(slot.actions.empty());
   CHECK(slot.slot.state == State::unhealthy);
   CHECK(slot.slot.message == "503");
   slot.feed(Recovered{1});
   CHECK(slot.slot.state == State::online);
   CHECK(slot.slot.message.empty());
-  slot.feed(Unhealthy{1, "503", true});
+  slot.feed(Unhealthy{1, "503", true, slot.now_ms});
   CHECK(slot.did<Terminate>() != nullptr);
   slot.die(0s, 0);
   CHECK(slot.did<Launch>() != nullptr);
+}
+
+TEST_CASE("what falls ill after each restart is restarted ever later", "[machine][restart]") {
+  Driver slot;
+  slot.run();
+  std::vector<std::optional<Milliseconds>> delays;
+  for (int round = 0; round < 4; ++round) {
+    const auto well_until = slot.now_ms;
+    slot.now_ms += 60'000;  // it takes longer than reset_after until its probe has failed
+    slot.feed(Unhealthy{slot.current(), "503", true, well_until});
+    slot.die(0s, 0);
+    delays.push_back(slot.armed(Timer::backoff));
+    if (slot.slot.state == State::backoff) slot.back_off();
+    slot.prove();
+  }
+  CHECK(delays == std::vector<std::optional<Milliseconds>>{std::nullopt, 100ms, 200ms, 400ms});
+
+  SECTION("until it was well for long enough") {
+    slot.now_ms += 60'000;
+    slot.feed(Unhealthy{slot.current(), "503", true, slot.now_ms});
+    slot.die(0s, 0);
+    CHECK(slot.did<Launch>() != nullptr);
+  }
+  SECTION("also when it recovered in between") {
+    slot.feed(Unhealthy{slot.current(), "503", false, slot.now_ms});
+    slot.feed(Recovered{slot.current()});
+    slot.die(60s, 1);
+    CHECK(slot.did<Launch>() != nullptr);
+  }
 }
 
 TEST_CASE("a port that a stranger holds after a stop is a failure", "[machine]") {

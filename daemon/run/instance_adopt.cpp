@@ -1,0 +1,105 @@
+// Taking back what a predecessor of this daemon left.
+#include <algorithm>
+
+#include "common/death.hpp"
+#include "daemon/run/instance.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+void Instance::record_lost(const GenerationRecord& record) {
+  // Its number stays its own, so that no other generation gets its record or its mark.
+  slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
+  if (record.phase == Phase::gated) return;  // it never became the app
+  Death death;
+  death.at = wall_clock_now();
+  death.generation = record.generation;
+  death.message = death_message(death);
+  slot_.restarts = record.restarts;
+  last_death_ = death;
+  DeathRecord kept;
+  kept.app = spec_.name;
+  kept.instance = number_;
+  kept.death = death;
+  kept.build = record.build;
+  kept.reaction = "found when the daemon came back";
+  last_record_ = kept;
+  services_.deaths.append(std::move(kept));
+  publish({.type = "death",
+           .generation = record.generation,
+           .pid = record.pid,
+           .death = death,
+           .message = death.message});
+}
+
+void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
+  const auto generation = std::make_shared<Generation>();
+  generation->number = record.generation;
+  generation->adopted = true;
+  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
+  generation->process = std::move(process);
+  generation->exec_ms = record.started_boot_ms;
+  generation->begun_ms = record.started_boot_ms;
+  if (record.port) {
+    generation->plan.listen = ListenAddress{record.host, static_cast<std::uint16_t>(*record.port)};
+  }
+  if (record.build) {
+    generation->build.emplace();
+    generation->build->id = record.build;
+  }
+  last_listen_ = generation->plan.listen;
+  generation_ = generation;
+  slot_.desired = desired;
+  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
+    publish({.type = "warning", .message = carried.error().message});
+  }
+  apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
+                         record.consecutive_failures});
+  spawn(watch(generation));
+  if (serves(record.generation)) spawn(resume(generation));
+}
+
+/// What a launch had looked up, from the configuration as it is now.
+Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  PreflightRequest request{spec_, {number_, generation->tree.mark}, generation->tree, false};
+  auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
+  if (plan) {
+    const auto listen = generation->plan.listen;
+    generation->plan = std::move(*plan);
+    generation->plan.listen = listen;
+  }
+  watch_build(generation->plan.credentials);
+  const AppSpec spec = spec_;
+  auto read = [spec, credentials = generation->plan.credentials] {
+    return read_build(spec, credentials);
+  };
+  auto on_disk = co_await services_.slow_worker.run(std::move(read));
+  if (on_disk && *on_disk) {
+    const auto running = generation->build ? generation->build->id : std::nullopt;
+    generation->build = std::move(**on_disk);
+    generation->build->id = running;
+  }
+  generation->health = HealthBook(probes_of(*generation));
+  if (auto notify = open_notify_socket(*generation); !notify) {
+    publish({.type = "warning", .message = notify.error().message});
+  }
+}
+
+/// Its probes go on.
+Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  co_await restore(generation);
+  if (!serves(generation->number)) co_return;
+  // It was ready, or it would not have been proven.
+  generation->ready = true;
+  generation->watchdog_fed_ms = boottime_ms();
+  if (generation->plan.listen) {
+    auto listeners = ListenerWatch::on_port(generation->plan.listen->port);
+    const auto proof = co_await look_at_port(generation, std::move(listeners));
+    if (proof.proven) generation->found_at = proof.at;
+  }
+  if (serves(generation->number)) begin_monitoring(generation);
+}
+
+}  // namespace dixis

@@ -1,0 +1,154 @@
+// The build of an app: the one that runs, the one on disk, and what follows when they differ.
+#include <chrono>
+
+#include "daemon/logs/within.hpp"
+#include "daemon/run/build/served_build.hpp"
+#include "daemon/run/instance.hpp"
+#include "daemon/sys/clock.hpp"
+
+namespace dixis {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kReadLimit = 10s;
+constexpr auto kLookAgain = 1s;
+constexpr auto kServedLimit = 20s;
+
+std::string id_text(const std::optional<std::string>& id) {
+  return id ? short_build_id(*id) : "unknown";
+}
+
+/// At work, or so fresh that it may be: what is written right now comes in pieces.
+bool under_way(const BuildOnDisk& build, Milliseconds settle) {
+  return build.builder || (build.changed_ms_ago && *build.changed_ms_ago < settle.count());
+}
+
+}  // namespace
+
+/// Reads the build on disk, and checks it for a spawn; while one is under way it waits, as long as
+/// `wait` allows. nullopt: the app has none.
+Task<Result<std::optional<BuildOnDisk>>> Instance::ready_build(LaunchPlan plan, BuildWait wait) {
+  const auto self = shared_from_this();
+  const AppSpec spec = spec_;
+  while (true) {
+    auto read = [spec, credentials = plan.credentials] { return read_build(spec, credentials); };
+    auto reading = services_.slow_worker.run(std::move(read));
+    auto found = co_await within(kReadLimit, std::move(reading));
+    if (!found) {
+      co_return Error{"cannot start " + label() + ": reading its build takes longer than 10 s",
+                      "a file system hangs: `ls` its directory"};
+    }
+    auto& build = *found;
+    if (!build || !*build || wait.force) co_return std::move(build);
+    auto check = [spec, plan, seen = **build] { return check_next_build(spec, plan, seen); };
+    auto checking = services_.slow_worker.run(std::move(check));
+    const auto good = co_await within(kReadLimit, std::move(checking));
+    if (good && *good) co_return std::move(build);
+    Error problem = good ? good->error() : Error{"checking its build takes longer than 10 s"};
+    if ((*build)->complete || !under_way(**build, spec.health.new_build_settle)) co_return problem;
+    if (!wait.wanted()) co_return Error{"not started: the wait for a build was ended"};
+    if (std::chrono::steady_clock::now() >= wait.until) {
+      co_return Error{"a build is still under way" +
+                          ((*build)->builder ? " (" + *(*build)->builder + ")" : std::string()) +
+                          ": " + problem.message,
+                      "try again when it has ended"};
+    }
+    wait.report("waiting for the build on disk");
+    co_await changed_.wait(kLookAgain);
+  }
+}
+
+/// Watches what is on disk from now on, with the credentials of the app.
+void Instance::watch_build(const std::optional<Credentials>& credentials) {
+  if (watched_build_ == spec_.health.build) return;
+  watched_build_ = spec_.health.build;
+  services_.builds.watch(build_watch_key_, spec_, credentials,
+                         [weak = weak_from_this()](const std::optional<BuildOnDisk>& now) {
+                           if (const auto self = weak.lock()) self->build_changed(now);
+                         });
+}
+
+void Instance::build_changed(const std::optional<BuildOnDisk>& now) {
+  const auto before = std::exchange(build_on_disk_, now);
+  ++build_changes_;
+  if (before && now && before->id != now->id && now->id) {
+    publish({.type = "build",
+             .message = "build " + id_text(now->id) + " is on disk" +
+                        (generation_ && generation_->build
+                             ? ", " + id_text(generation_->build->id) + " runs"
+                             : "")});
+  }
+  if (now && now->complete) build_completed();
+  changed_.notify_all();
+  spawn(follow_new_build(build_changes_));
+}
+
+/// What waited for a whole build goes on.
+void Instance::build_completed() {
+  if (slot_.state == State::backoff && failed_for_build_) {
+    failed_for_build_ = false;
+    timer(machine::Timer::backoff).expires_at(std::chrono::steady_clock::time_point::max());
+    return apply(machine::TimerFired{machine::Timer::backoff});
+  }
+  if (std::exchange(marked_for_build_, false) && generation_ && generation_->health.ill()) {
+    unwell(*generation_, generation_->health.complaint());
+  }
+}
+
+/// `on_new_build: restart`, once it has been whole and the same for a while.
+Task<void> Instance::follow_new_build(std::uint64_t change) {
+  const auto self = shared_from_this();
+  if (spec_.health.on_new_build != OnNewBuild::restart) co_return;
+  boost::asio::steady_timer settled(services_.loop, spec_.health.new_build_settle);
+  co_await settled.async_wait(boost::asio::use_awaitable);
+  if (change != build_changes_ || !generation_ || !serves(generation_->number)) co_return;
+  if (!build_on_disk_ || !build_on_disk_->complete || !is_stale()) co_return;
+  services_.restart_for_build(self, "build " + id_text(generation_->build->id) + " runs, " +
+                                        id_text(build_on_disk_->id) + " is on disk");
+}
+
+bool Instance::is_stale() const {
+  return generation_ && generation_->build && generation_->build->id && build_on_disk_ &&
+         build_on_disk_->id && generation_->build->id != build_on_disk_->id;
+}
+
+std::optional<std::string> Instance::build_problem() const {
+  if (!build_on_disk_ || build_on_disk_->complete) return std::nullopt;
+  return build_on_disk_->builder ? "a build is under way (" + *build_on_disk_->builder + ")"
+                                 : "the build on disk is incomplete: " + build_on_disk_->missing;
+}
+
+/// For `list`.
+std::optional<Build> Instance::build_view() const {
+  Build out;
+  if (generation_ && generation_->build) out.running = generation_->build->id;
+  if (build_on_disk_) out.on_disk = build_on_disk_->id;
+  out.stale = is_stale();
+  out.problem = build_problem();
+  if (!out.running && !out.on_disk && !out.problem) return std::nullopt;
+  return out;
+}
+
+/// Asks the process itself which build it serves. What it finds wrong is a flaw of one that lives
+/// and is healthy: it is admitted and marked, since a dead one would serve nobody.
+Task<std::string> Instance::prove_build(std::shared_ptr<Generation> generation) {
+  const auto& at = generation->found_at;
+  if (!generation->build || !at) co_return "";
+  ServedBuildRequest request;
+  request.host = at->host;
+  request.port = at->port;
+  request.build = *generation->build;
+  request.spec = spec_;
+  request.credentials = generation->plan.credentials;
+  request.assets = spec_.health.assets;
+  auto served =
+      co_await prove_served_build(services_.slow_worker, std::move(request), kServedLimit);
+  if (served) co_return *served;
+  generation->flaw = served.error().message;
+  if (!served.error().hint.empty()) generation->flaw += "; " + served.error().hint;
+  co_return "";
+}
+
+}  // namespace dixis

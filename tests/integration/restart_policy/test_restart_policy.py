@@ -3,6 +3,7 @@ nothing here depends on how fast the machine is."""
 
 import os
 import signal
+import socket
 
 import pytest
 from lib import kernel
@@ -227,3 +228,25 @@ def test_the_death_that_a_verb_brought(make_daemon, options, keys, how, escalate
     assert death["cause"] == "verb" and death["escalated"] == escalated
     assert "stop" in death["message"]
     assert daemon.row("web")["restarts"] == 0
+
+
+def test_an_automatic_restart_that_meets_a_strangers_port_says_whose_and_goes_on(make_daemon, port):
+    """Twice dead, it waits for its backoff; meanwhile somebody else takes the port."""
+    daemon = make_daemon()
+    restart = {"backoff": {"first": "400ms", "factor": 1, "jitter": 0}}
+    daemon.configure({"web": daemon.recorder("web", "--listen", port, port=port, restart=restart)})
+    daemon.start()
+    daemon.ctl("start", "web")
+    with daemon.events("web") as events:
+        os.kill(daemon.row("web")["pid"], signal.SIGKILL)
+        events.await_one(type="proven", generation=2)
+        os.kill(daemon.row("web")["pid"], signal.SIGKILL)
+        events.await_one(type="state", state="backoff")
+        with socket.create_server(("127.0.0.1", port)):
+            warning = events.await_one(type="warning", generation=3)
+            assert f"port {port} is taken" in warning["message"]
+            assert f"pid {os.getpid()}" in warning["message"]
+            events.await_one(type="state", state="backoff")
+            assert daemon.row("web")["state"] in ("backoff", "starting")
+        events.await_one(type="proven")
+    assert kernel.listeners(port) == [daemon.row("web")["pid"]]

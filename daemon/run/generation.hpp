@@ -37,6 +37,7 @@ struct Generation {
 
   // Health and build.
   HealthBook health{};
+  std::uint64_t health_book = 0;       ///< counts its books: a configuration may bring a new one
   Notifier left{};                     ///< notified when it no longer serves
   std::optional<BuildOnDisk> build{};  ///< the running build: on disk when it started
   bool ready = false;                  ///< it said READY=1

@@ -23,6 +23,13 @@ Instance::~Instance() {
   services_.builds.unwatch(build_watch_key_);
 }
 
+void Instance::set_spec(AppSpec spec) {
+  spec_ = std::move(spec);
+  if (!generation_ || !generation_->exec_ms) return;
+  watch_build(generation_->plan.credentials);
+  if (serves(generation_->number)) renew_probes(generation_);
+}
+
 std::string Instance::label() const {
   return spec_.instances > 1 ? spec_.name + ":" + std::to_string(number_) : spec_.name;
 }

@@ -31,8 +31,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Instance& operator=(const Instance&) = delete;
 
   const AppSpec& spec() const { return spec_; }
-  /// Takes effect at the next spawn, stop or death.
-  void set_spec(AppSpec spec) { spec_ = std::move(spec); }
+  /// Takes effect at the next spawn, stop or death; what is asked for health, at once.
+  void set_spec(AppSpec spec);
   std::uint32_t number() const { return number_; }
   /// "frontend", or "frontend:1" where an app has several.
   std::string label() const;
@@ -120,6 +120,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<void> prove(std::shared_ptr<Generation> generation);
   Task<bool> prove_alive(std::shared_ptr<Generation> generation);
   Task<bool> prove_port(std::shared_ptr<Generation> generation);
+  void mark_flaw(const Generation& generation);
   void step_done(Generation& generation, const std::string& step) const;
   struct PortProof {
     bool proven = false;
@@ -139,6 +140,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<ProbeReport> ask(std::shared_ptr<Generation> generation, ProbeSpec spec);
   Task<bool> prove_health(std::shared_ptr<Generation> generation);
   void begin_monitoring(const std::shared_ptr<Generation>& generation);
+  void renew_probes(const std::shared_ptr<Generation>& generation);
   Task<void> monitor(std::shared_ptr<Generation> generation, std::size_t index);
   void note(Generation& generation, std::size_t index, ProbeReport report);
   void unwell(Generation& generation, const std::string& complaint);

@@ -99,19 +99,38 @@ void Instance::begin_monitoring(const std::shared_ptr<Generation>& generation) {
   }
 }
 
+/// The configuration has other probes now: they are asked from now on, and what the old ones said
+/// no longer counts.
+void Instance::renew_probes(const std::shared_ptr<Generation>& generation) {
+  auto probes = probes_of(*generation);
+  if (probes == generation->health.probes()) return;
+  generation->health = HealthBook(std::move(probes));
+  ++generation->health_book;
+  generation->left.notify_all();
+  if (slot_.state == State::unhealthy && generation->flaw.empty()) {
+    apply(machine::Recovered{generation->number});
+  }
+  begin_monitoring(generation);
+}
+
 /// Asks one probe on its schedule. The first time lies anywhere within the interval, so that a
 /// hundred apps don't ask in step; from then on it is exact, so that N failures have their bound.
 Task<void> Instance::monitor(std::shared_ptr<Generation> generation, std::size_t index) {
   using Clock = std::chrono::steady_clock;
   const auto self = shared_from_this();
   const ProbeSpec spec = generation->health.probes()[index];
+  const auto book = generation->health_book;
+  const auto goes_on = [&] {
+    return serves(generation->number) && !generation->ending_itself &&
+           book == generation->health_book;
+  };
   const double phase = std::uniform_real_distribution<double>(0, 1)(services_.random);
   auto due = Clock::now() + std::chrono::duration_cast<Clock::duration>(spec.interval * phase);
-  while (serves(generation->number) && !generation->ending_itself) {
+  while (goes_on()) {
     const auto left = std::chrono::ceil<Milliseconds>(due - Clock::now());
     if (left > 0ms && co_await generation->left.wait(left)) continue;
     auto report = co_await ask(generation, spec);
-    if (!serves(generation->number)) co_return;
+    if (!goes_on()) co_return;
     note(*generation, index, std::move(report));
     due = std::max(due + spec.interval, Clock::now());
   }
@@ -126,8 +145,8 @@ void Instance::note(Generation& generation, std::size_t index, ProbeReport repor
     case HealthBook::Change::fell_ill:
       return unwell(generation, generation.health.complaint());
     case HealthBook::Change::recovered:
-      generation.flaw.clear();
-      return apply(machine::Recovered{generation.number});
+      apply(machine::Recovered{generation.number});
+      return mark_flaw(generation);
     case HealthBook::Change::none:
       break;
   }

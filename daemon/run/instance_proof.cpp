@@ -73,7 +73,9 @@ Task<void> Instance::prove(std::shared_ptr<Generation> generation) {
   if (!proving()) co_return;
   if (!build.empty()) generation->proof += ", " + build;
   proven(*generation, generation->proof);
+  if (!serves(number)) co_return;
   begin_monitoring(generation);
+  renew_probes(generation);  // a load may have changed them meanwhile
 }
 
 /// Listens on its port; where there is none, is ready as its probes say; where there are none, too,
@@ -131,6 +133,11 @@ Task<Instance::PortProof> Instance::look_at_port(std::shared_ptr<Generation> gen
   co_return PortProof{false, holders.stranger, {}};
 }
 
+void Instance::mark_flaw(const Generation& generation) {
+  if (generation.flaw.empty() || !serves(generation.number)) return;
+  apply(machine::Unhealthy{generation.number, generation.flaw, false, boottime_ms()});
+}
+
 /// Notes a step of the start, from the exec on.
 void Instance::step_done(Generation& generation, const std::string& step) const {
   generation.timeline.push_back({step, boottime_ms() - generation.exec_ms.value_or(boottime_ms())});
@@ -140,9 +147,7 @@ void Instance::proven(Generation& generation, std::string text) {
   generation.proof = std::move(text);
   step_done(generation, "proven");
   apply(machine::Proven{generation.number});
-  if (!generation.flaw.empty() && serves(generation.number)) {
-    apply(machine::Unhealthy{generation.number, generation.flaw, false, boottime_ms()});
-  }
+  mark_flaw(generation);
   if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
   write_record(services_.runtime_directory, record_of(generation));
   publish({.type = "proven",

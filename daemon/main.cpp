@@ -9,6 +9,7 @@
 #include <boost/asio.hpp>
 #include <spdlog/spdlog.h>
 
+#include "common/json.hpp"
 #include "common/version.hpp"
 #include "daemon/model/config.hpp"
 #include "daemon/run/file_limit.hpp"
@@ -35,8 +36,17 @@ std::string counted(std::size_t count, const std::string& word) {
   return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
 }
 
-int check(const DefaultPaths& paths) {
+int check_as_json(const LoadedConfig& loaded) {
+  boost::json::object out;
+  out["valid"] = loaded.ok();
+  out["problems"] = json::write(loaded.problems);
+  std::cout << boost::json::serialize(out) << '\n';
+  return loaded.ok() ? kOk : kConfigInvalid;
+}
+
+int check(const DefaultPaths& paths, bool as_json) {
   const LoadedConfig loaded = load_config(paths.config);
+  if (as_json) return check_as_json(loaded);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
   if (!loaded.ok()) return kConfigInvalid;
   std::cout << paths.config.string() << ": good, " << counted(loaded.config.apps.size(), "app");
@@ -207,7 +217,7 @@ int main(int argc, char** argv) {
       std::cout << "dixisd " << kVersion << '\n';
       return kOk;
     }
-    return options->check ? check(options->paths) : start(*options);
+    return options->check ? check(options->paths, options->json) : start(*options);
   } catch (const std::exception& error) {
     return fail({error.what()});
   }

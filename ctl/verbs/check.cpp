@@ -3,8 +3,6 @@
 #include <filesystem>
 #include <optional>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctl/verbs/verbs.hpp"
@@ -44,21 +42,6 @@ Failure cannot_run(const fs::path& daemon, int number) {
           "check that the package is installed whole"};
 }
 
-/// Runs the daemon's check with its output on our standard error, and returns its exit status.
-Answer<int> run_beside(const fs::path& daemon, char* const* argv) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  pid_t child = 0;
-  const int error = ::posix_spawn(&child, daemon.c_str(), &actions, nullptr, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return cannot_run(daemon, error);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 }  // namespace
 
 Answer<ExitCode> check(const Context& context) {
@@ -74,21 +57,15 @@ Answer<ExitCode> check(const Context& context) {
     words.emplace_back("--config");
     words.push_back(arguments.operands.front());
   }
+  if (arguments.json) words.emplace_back("--json");
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
   ::signal(SIGPIPE, SIG_DFL);  // ignored signals stay ignored over exec
-  if (!arguments.json) {
-    ::execv(daemon->c_str(), argv.data());
-    return cannot_run(*daemon, errno);
-  }
-  const auto status = run_beside(*daemon, argv.data());
-  ::signal(SIGPIPE, SIG_IGN);
-  if (!status) return status.error();
-  context.console.print_json(boost::json::value{{"valid", *status == 0}});
-  return static_cast<ExitCode>(*status);
+  ::execv(daemon->c_str(), argv.data());
+  return cannot_run(*daemon, errno);
 }
 
 }  // namespace dixis::ctl

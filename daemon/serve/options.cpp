@@ -10,14 +10,15 @@ namespace dixis {
 
 namespace {
 
-enum Choice { config = 256, runtime_dir, state_dir, log_dir, check, version, help, ready_fd };
+enum Choice { config = 256, runtime_dir, state_dir, log_dir, check, json, version, help, ready_fd };
 
-constexpr std::array<::option, 9> kOptions{
+constexpr std::array<::option, 10> kOptions{
     {{"config", required_argument, nullptr, config},
      {"runtime-dir", required_argument, nullptr, runtime_dir},
      {"state-dir", required_argument, nullptr, state_dir},
      {"log-dir", required_argument, nullptr, log_dir},
      {"check", no_argument, nullptr, check},
+     {"json", no_argument, nullptr, json},
      {"version", no_argument, nullptr, version},
      {"help", no_argument, nullptr, help},
      {"ready-fd", required_argument, nullptr, ready_fd},
@@ -60,6 +61,9 @@ Result<Options> parse_options(int argc, char** argv) {
       case check:
         options.check = true;
         break;
+      case json:
+        options.json = true;
+        break;
       case version:
         options.version = true;
         break;
@@ -79,6 +83,7 @@ Result<Options> parse_options(int argc, char** argv) {
     }
   }
   if (optind < argc) return Error{"unexpected argument '" + std::string(argv[optind]) + "'"};
+  if (options.json && !options.check) return Error{"--json goes with --check"};
   // The daemon's directory is / later on.
   for (auto* path : {&options.paths.config, &options.paths.runtime_dir, &options.paths.state_dir,
                      &options.paths.log_dir}) {
@@ -104,7 +109,7 @@ std::string usage() {
          "  --log-dir DIR       logs of apps (" +
          paths.log_dir.string() +
          ")\n"
-         "  --check             check the configuration and exit: 0 or 7\n"
+         "  --check [--json]    check the configuration and exit: 0 or 7\n"
          "  --ready-fd N        write READY=1 to this descriptor once the daemon serves\n"
          "  --version, --help\n\n"
          "SIGTERM and SIGINT stop all apps and end it; SIGHUP loads the configuration.\n"

@@ -12,6 +12,7 @@ namespace dixis {
 struct Options {
   DefaultPaths paths{};  ///< absolute
   bool check = false;
+  bool json = false;  ///< of check: {"valid", "problems"} on stdout
   bool version = false;
   bool help = false;
   std::optional<int> ready_fd{};  ///< gets "READY=1" once the daemon serves

@@ -456,8 +456,7 @@ def test_check_runs_the_daemon_of_the_path(tmp_path, code):
     assert done.stdout == "args: --check --config x.yaml\n"
     done = run("check", "--json", path=f"{elsewhere}:/usr/bin:/bin")
     assert done.returncode == code
-    assert json.loads(done.stdout) == {"valid": code == 0}
-    assert done.stderr == "args: --check\n"
+    assert done.stdout == "args: --check --json\n"
     # In the sbin beside its bin it is found first.
     sbin = tmp_path / "sbin"
     sbin.mkdir()

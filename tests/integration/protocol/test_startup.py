@@ -1,5 +1,6 @@
 """How the daemon begins and ends: arguments, the lock, the socket, signals."""
 
+import json
 import fcntl
 import os
 import signal
@@ -42,6 +43,11 @@ def test_check(tmp_path):
     bad = run("--check", "--config", config)
     assert bad.returncode == 7 and not bad.stdout
     assert len(bad.stderr.splitlines()) >= 2 and f"{config}:2:" in bad.stderr
+    told = run("--check", "--json", "--config", config)
+    assert told.returncode == 7 and not told.stderr
+    document = json.loads(told.stdout)
+    assert document["valid"] is False
+    assert {(one["path"], one["line"]) for one in document["problems"]} >= {("apps.web.comand", 2)}
 
 
 def test_an_invalid_configuration_starts_nothing(make_daemon):

@@ -44,10 +44,15 @@ bool concerns(const Listener& listener, const ListenAddress& address) {
   if (wanted.empty()) return true;  // a name: whatever it stands for
   for (const auto& candidate : wanted) {
     if (candidate == listener.address) return true;
-    // A wildcard collides with every address of its family; "::" takes IPv4 too.
+    // A wildcard collides with every address of its family; "::" takes IPv4, too, unless its socket
+    // is told not to.
     const bool ipv6 = candidate.find(':') != std::string::npos;
-    if (is_wildcard(candidate) && (ipv6 || !listener.ipv6 || listener.address == "::")) return true;
-    if (is_wildcard(listener.address) && (listener.ipv6 || !ipv6)) return true;
+    const bool both = listener.ipv6 && !listener.v6only;
+    if (is_wildcard(candidate) && (ipv6 || !listener.ipv6 || (both && listener.address == "::"))) {
+      return true;
+    }
+    if (is_wildcard(listener.address) && (ipv6 ? listener.ipv6 : !listener.ipv6 || both))
+      return true;
   }
   return false;
 }

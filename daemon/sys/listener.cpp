@@ -40,6 +40,22 @@ std::string format_address(int family, const std::uint32_t* words) {
   return text.data();
 }
 
+/// Whether the attributes behind a message say IPV6_V6ONLY (the kernel tells it of each listener).
+bool says_v6only(const char* data, std::size_t size) {
+  while (size >= sizeof(nlattr)) {
+    nlattr attribute{};
+    std::memcpy(&attribute, data, sizeof attribute);
+    if (attribute.nla_len < sizeof attribute || attribute.nla_len > size) return false;
+    if (attribute.nla_type == INET_DIAG_SKV6ONLY && attribute.nla_len > NLA_HDRLEN) {
+      return data[NLA_HDRLEN] != 0;
+    }
+    const std::size_t step = std::min<std::size_t>(NLA_ALIGN(attribute.nla_len), size);
+    data += step;
+    size -= step;
+  }
+  return false;
+}
+
 Listener to_listener(const inet_diag_msg& message) {
   Listener listener;
   listener.address = format_address(message.idiag_family, message.id.idiag_src);
@@ -76,7 +92,12 @@ Part read_part(const char* data, std::size_t size, std::vector<Listener>& out) {
     if (header.nlmsg_type == SOCK_DIAG_BY_FAMILY && body_size >= sizeof(inet_diag_msg)) {
       inet_diag_msg message{};
       std::memcpy(&message, body, sizeof message);
-      out.push_back(to_listener(message));
+      Listener listener = to_listener(message);
+      const std::size_t attributes = NLMSG_ALIGN(sizeof message);
+      if (listener.ipv6 && body_size > attributes) {
+        listener.v6only = says_v6only(body + attributes, body_size - attributes);
+      }
+      out.push_back(std::move(listener));
     }
     const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), size);
     data += step;

@@ -14,6 +14,7 @@ namespace dixis {
 struct Listener {
   std::string address{};  ///< "127.0.0.1", "::", …
   bool ipv6 = false;
+  bool v6only = false;  ///< IPV6_V6ONLY: its "::" leaves IPv4 to others
   std::uint16_t port = 0;
   std::uint64_t inode = 0;
   uid_t uid = 0;

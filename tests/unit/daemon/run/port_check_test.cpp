@@ -76,6 +76,14 @@ TEST_CASE("which listeners stand in an app's way", "[run][port]") {
       CHECK(collides(there, "::"));
     }
   }
+  SECTION("a :: that leaves IPv4 to others stands in nobody's way there") {
+    auto there = listener("::");
+    there.v6only = true;
+    CHECK_FALSE(concerns(there, {"127.0.0.1", 3000}));
+    CHECK_FALSE(concerns(there, {"0.0.0.0", 3000}));
+    CHECK(concerns(there, {"::1", 3000}));
+    CHECK(concerns(there, {"::", 3000}));
+  }
   SECTION("a wildcard takes those of its family; :: IPv4 too") {
     CHECK(collides("0.0.0.0", "127.0.0.1"));
     CHECK(collides("::", "127.0.0.1"));

@@ -24,9 +24,10 @@ struct Listening {
 };
 
 /// Listens on a free port of an IPv6 address (or an IPv4-mapped one).
-Listening listen_v6(const char* address) {
+Listening listen_v6(const char* address, int v6only = 0) {
   Listening result;
   result.fd.reset(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::setsockopt(result.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) == 0);
   sockaddr_in6 name{};
   socklen_t size = sizeof name;
   name.sin6_family = AF_INET6;
@@ -161,4 +162,15 @@ TEST_CASE("trying to bind tells what the app would meet", "[sys][listener]") {
   taken.fd.reset();
   CHECK(try_bind("127.0.0.1", port) == 0);
   CHECK(try_bind("127.0.0.1", port) == 0);  // trying leaves nothing behind
+}
+
+TEST_CASE("whether :: takes IPv4, too, is told", "[sys][listener]") {
+  for (const int v6only : {0, 1}) {
+    const auto there = listen_v6("::", v6only);
+    const auto all = tcp_listeners().value();
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Listener& one) { return one.inode == there.inode; });
+    REQUIRE(found != all.end());
+    CHECK(found->v6only == (v6only == 1));
+  }
 }

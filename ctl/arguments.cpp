@@ -24,6 +24,7 @@ constexpr std::array kOptions{
     Option{"--no-wait", "", "start stop restart reload", "return once the daemon has accepted it"},
     Option{"--force", "", "restart", "skip the check before the running process is touched"},
     Option{"--dry-run", "", "load", "show what would change; change nothing"},
+    Option{"--all", "", "why", "every death that is kept, not only the last one"},
     Option{"--tree", "", "signal", "signal each process of the tree, not only the leader"},
     Option{"--cwd", "DIR", "add", "the app's working directory (the current one)"},
     Option{"--user", "USER", "add", "the user that the app runs as"},
@@ -137,14 +138,15 @@ class Reader {
     if (name == "--silence-timeout") return duration(option, value, out_.silence_timeout);
     if (name == "--port") return port(value);
     if (name == "--env") return variable(value);
-    const std::array<std::pair<string_view, bool*>, 8> flags{{{"--json", &out_.json},
+    const std::array<std::pair<string_view, bool*>, 9> flags{{{"--json", &out_.json},
                                                               {"--verbose", &out_.verbose},
                                                               {"--help", &out_.help},
                                                               {"--version", &out_.version},
                                                               {"--no-wait", &out_.no_wait},
                                                               {"--force", &out_.force},
                                                               {"--dry-run", &out_.dry_run},
-                                                              {"--tree", &out_.tree}}};
+                                                              {"--tree", &out_.tree},
+                                                              {"--all", &out_.all}}};
     for (const auto& [flag, target] : flags) {
       if (name == flag) *target = true;
     }

@@ -33,6 +33,7 @@ struct Arguments {
   bool force = false;
   bool dry_run = false;
   bool tree = false;
+  bool all = false;  ///< why: every death that is kept
   std::optional<std::string> cwd{};
   std::optional<std::string> user{};
   std::map<std::string, std::string> env{};

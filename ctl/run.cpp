@@ -26,6 +26,7 @@ constexpr std::array kEntries{
     Entry{"remove", remove},   Entry{"ping", ping},
     Entry{"events", events},   Entry{"signal", send_signal},
     Entry{"check", check},     Entry{"load", load},
+    Entry{"why", why},         Entry{"probe", probe},
     Entry{"version", version}, Entry{"completion", completion},
 };
 

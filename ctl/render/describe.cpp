@@ -98,9 +98,9 @@ std::string health_words(const Health& health) {
 }
 
 std::string build_words(const Build& build) {
-  std::string running = build.running.value_or("unknown");
-  if (!build.stale) return running;
-  return running + ", stale: on disk is " + build.on_disk.value_or("none");
+  std::string words = build.running.value_or("unknown");
+  if (build.stale) words += ", stale: on disk is " + build.on_disk.value_or("none");
+  return build.problem ? words + "; " + *build.problem : words;
 }
 
 std::string usage_words(const Description& description) {
@@ -149,6 +149,16 @@ void add_last_start(Page& page, const Description& description) {
   page.line("last start", joined(steps, ", "));
 }
 
+void add_health_history(Page& page, const Description& description) {
+  std::vector<std::string> lines;
+  for (const ProbeReport& report : description.health_history) {
+    std::string line = report.at + "  " + (report.good ? "good" : "bad ") + "  " + report.probe;
+    if (report.latency_ms) line += "  " + duration_words(milliseconds(*report.latency_ms));
+    lines.push_back(line + "  " + report.message);
+  }
+  page.lines("probes", lines);
+}
+
 void add_last_death(Page& page, const InstanceStatus& status, const Look& look) {
   if (!status.last_death) return;
   const Death& death = *status.last_death;
@@ -195,8 +205,13 @@ std::string page_of(const Description& description, bool with_instance, const Lo
   page.line("defined at", description.defined_at);
   add_tree(page, description);
   add_last_start(page, description);
-  add_last_death(page, status, look);
-  return std::move(page).text();
+  add_health_history(page, description);
+  if (!description.death) {
+    add_last_death(page, status, look);
+    return std::move(page).text();
+  }
+  page.line("last death", " ");
+  return std::move(page).text() + death_view(*description.death, look);
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ std::string health_words(const InstanceStatus& instance) {
 std::string build_words(const InstanceStatus& instance) {
   if (!instance.build) return "";
   const std::string id = printable(instance.build->running.value_or("unknown"));
-  return truncated(id, 12) + (instance.build->stale ? " (stale)" : "");
+  return truncated(id, 9) + (instance.build->stale ? " (stale)" : "");
 }
 
 std::string death_words(const InstanceStatus& instance, const Look& look) {
@@ -82,7 +82,12 @@ std::string message_words(const InstanceStatus& instance) {
       instance.message.find("retry") == std::string::npos) {
     parts.push_back("next attempt in " + duration_words(milliseconds(*instance.retry_in_ms)));
   }
-  if (instance.build && instance.build->stale) parts.push_back("a newer build is on disk");
+  if (instance.build && instance.build->problem) {
+    parts.push_back(*instance.build->problem);
+  } else if (instance.build && instance.build->stale) {
+    parts.push_back("build " + truncated(instance.build->on_disk.value_or("unknown"), 9) +
+                    " is on disk");
+  }
   for (const OtherGeneration& other : instance.also) {
     parts.push_back("pid " + std::to_string(other.pid) + " is " + other.phase);
   }

@@ -22,6 +22,20 @@ std::string list_view(const std::vector<InstanceStatus>& instances, const Look& 
 /// The pages of `describe`.
 std::string describe_view(const std::vector<Description>& descriptions, const Look& look);
 
+/// One death, indented, as `why` and `describe` show it.
+std::string death_view(const DeathRecord& record, const Look& look);
+
+/// "now online, pid 4711, for 3h 12m".
+std::string now_words(const InstanceStatus& status);
+
+/// The page of `why`: what each slot is doing now, and its deaths, newest first.
+std::string why_view(const std::vector<DeathRecord>& deaths,
+                     const std::vector<InstanceStatus>& instances, const Look& look);
+
+/// The lines of `probe`.
+std::string probe_view(const std::vector<ProbeReport>& probes,
+                       const std::vector<InstanceStatus>& instances, const Look& look);
+
 /// One line of `events`.
 std::string event_line(const Event& event, const Look& look);
 

@@ -13,6 +13,10 @@ Answer<ExitCode> version(const Context& context);
 /// `__apps`: the names of all apps, a line each, for completion. Says nothing where it can't.
 Answer<ExitCode> app_names(const Context& context);
 
+// health.cpp: deaths and probes
+Answer<ExitCode> why(const Context& context);
+Answer<ExitCode> probe(const Context& context);
+
 // operate.cpp: what changes running apps
 Answer<ExitCode> start(const Context& context);
 Answer<ExitCode> stop(const Context& context);

@@ -18,7 +18,8 @@ namespace dixis {
 /// line is skipped and said. Loop's thread.
 class DeathArchive {
  public:
-  DeathArchive(Worker& worker, std::filesystem::path state_directory);
+  DeathArchive(boost::asio::io_context& loop, Worker& worker,
+               const std::filesystem::path& state_directory);
   ~DeathArchive();
 
   /// Appends; returns at once.

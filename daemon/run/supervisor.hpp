@@ -80,6 +80,11 @@ class Supervisor {
   Task<std::vector<InstanceStatus>> list(Targets targets);
   Task<std::vector<Description>> describe(Targets targets);
 
+  /// The newest `limit` deaths of each app that is named, newest first.
+  Task<std::vector<DeathRecord>> deaths(Targets targets, std::size_t limit);
+  /// Asks each probe of each slot once.
+  Task<std::vector<ProbeReport>> probe(Targets targets);
+
   /// Verbs: accepted at once, carried out by themselves. Targets have been checked.
   OperationPtr start(Targets targets, Caller caller);
   OperationPtr stop(Targets targets, Caller caller);

@@ -22,6 +22,7 @@ struct BuildOnDisk {
   NextConfig config{};                           ///< where `next`
   std::optional<std::int64_t> changed_ms_ago{};  ///< the newest of its files
   std::optional<std::string> builder{};          ///< a living `next build`: "pid 4711"
+  std::int64_t builder_pid = 0;                  ///< the same; 0: none
   std::vector<std::filesystem::path> watched{};  ///< the files whose change matters
 };
 

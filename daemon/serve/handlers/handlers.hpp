@@ -15,6 +15,10 @@ Task<varlink::Reply> ping(CallContext context);
 Task<varlink::Reply> list(CallContext context);
 Task<varlink::Reply> describe(CallContext context);
 
+// health.cpp
+Task<varlink::Reply> deaths(CallContext context);
+Task<varlink::Reply> probe(CallContext context);
+
 // control.cpp
 Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);

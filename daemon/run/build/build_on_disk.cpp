@@ -1,0 +1,174 @@
+// Reads the build of an app. All files are looked at with the app's own credentials.
+#include "daemon/run/build/build_on_disk.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/sys/app_files.hpp"
+#include "daemon/sys/process_table.hpp"
+
+namespace dixis {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+BuildFile look_at(const fs::path& file, const std::optional<Credentials>& credentials,
+                  bool with_text) {
+  BuildFile out;
+  struct stat facts {};
+  if (check_access(file, F_OK, credentials) != 0 || ::stat(file.c_str(), &facts) != 0) return out;
+  if (!S_ISREG(facts.st_mode)) return out;
+  out.exists = true;
+  out.modified_ns = std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+  if (with_text) {
+    if (const auto text = read_app_file(file, credentials)) out.text = *text;
+  }
+  return out;
+}
+
+std::vector<std::string> command_words(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+  std::vector<std::string> out;
+  for (std::string word; out.size() < 8 && std::getline(file, word, '\0');) out.push_back(word);
+  return out;
+}
+
+/// A `next build` that works in that directory (its words as of 15.5.0: node …/.bin/next build).
+std::optional<std::int64_t> find_builder(const fs::path& directory) {
+  std::error_code error;
+  const auto wanted = fs::canonical(directory, error);
+  if (error) return std::nullopt;
+  for (const auto& process : read_process_table(false)) {
+    const auto cwd = fs::read_symlink("/proc/" + std::to_string(process.pid) + "/cwd", error);
+    if (error || cwd != wanted) continue;
+    const auto words = command_words(process.pid);
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      if (fs::path(words[i]).filename() == "next" && words[i + 1] == "build") return process.pid;
+    }
+  }
+  return std::nullopt;
+}
+
+void note_age(BuildOnDisk& build, std::initializer_list<const BuildFile*> files) {
+  std::int64_t newest = 0;
+  for (const auto* file : files) newest = std::max(newest, file->modified_ns);
+  if (newest == 0) return;
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  build.changed_ms_ago = std::max<std::int64_t>(0, (now - newest) / 1'000'000);
+}
+
+std::int64_t directory_time_ns(const fs::path& directory) {
+  struct stat facts {};
+  if (::stat(directory.c_str(), &facts) != 0) return 0;
+  return std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+}
+
+/// The directory of the build: `.next`, else the one that says by itself that it is one.
+std::string find_dist(const AppSpec& spec, const std::optional<Credentials>& credentials) {
+  std::error_code error;
+  if (fs::exists(spec.cwd / ".next", error)) return ".next";
+  int looked = 0;
+  for (const auto& entry : fs::directory_iterator(spec.cwd, error)) {
+    if (++looked > 200) break;
+    const auto name = entry.path().filename().string();
+    const auto text = read_app_file(entry.path() / "required-server-files.json", credentials);
+    if (!text) continue;
+    const auto config = parse_required_server_files(*text);
+    if (config && fs::path(config->dist_dir).filename() == name) return name;
+  }
+  return ".next";
+}
+
+BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& credentials) {
+  BuildOnDisk out;
+  out.next = true;
+  NextFiles files;
+  const auto dist_name = find_dist(spec, credentials);
+  const auto dist = spec.cwd / dist_name;
+  if (const auto text = read_app_file(dist / "required-server-files.json", credentials)) {
+    if (auto config = parse_required_server_files(*text)) files.config = std::move(*config);
+  }
+  files.config.dist_dir = dist_name;
+  files.build_id = look_at(dist / "BUILD_ID", credentials, true);
+  files.export_marker = look_at(dist / "export-marker.json", credentials, false);
+  const auto standalone = dist / "standalone" / files.config.relative_app_dir;
+  files.standalone_build_id = look_at(standalone / dist_name / "BUILD_ID", credentials, true);
+  files.standalone_server = look_at(standalone / "server.js", credentials, false);
+  auto own_server = look_at(spec.cwd / "server.js", credentials, false);
+
+  // A standalone output that was copied to its own place: no export marker comes along (seen with
+  // 15.5.0), and its server.js lies beside the build.
+  const bool copied = files.config.standalone && !files.export_marker.exists &&
+                      !files.standalone_build_id.exists && own_server.exists;
+  if (copied) {
+    files.export_marker = files.build_id;
+    files.config.standalone = false;
+  }
+  auto verdict = judge_next_build(files);
+  out.config = files.config;
+  out.config.standalone = out.config.standalone || copied;
+  out.id = std::move(verdict.id);
+  out.complete = verdict.complete;
+  out.missing = std::move(verdict.missing);
+  BuildFile directory;
+  directory.modified_ns = directory_time_ns(dist);
+  note_age(out, {&files.build_id, &files.export_marker, &files.standalone_server, &directory});
+  if (const auto builder = find_builder(spec.cwd)) {
+    // What is whole now will be emptied by it, or isn't written to its end.
+    out.builder = "pid " + std::to_string(*builder);
+    out.builder_pid = *builder;
+    if (out.complete) out.missing = "`next build` is at work";
+    out.complete = false;
+  }
+  for (const auto* name : {"BUILD_ID", "export-marker.json", "trace", "standalone/server.js"}) {
+    out.watched.push_back(dist / name);
+  }
+  out.watched.push_back(standalone / dist_name / "BUILD_ID");
+  return out;
+}
+
+BuildOnDisk read_id_file(const AppSpec& spec, const std::optional<Credentials>& credentials) {
+  BuildOnDisk out;
+  const auto& file = spec.health.build.id_file;
+  out.watched.push_back(file);
+  const auto found = look_at(file, credentials, true);
+  note_age(out, {&found});
+  const auto begin = found.text.find_first_not_of(" \t\r\n");
+  if (!found.exists || begin == std::string::npos) {
+    out.missing = file.string() + (found.exists ? " is empty" : " is missing");
+    return out;
+  }
+  const auto end = found.text.find_last_not_of(" \t\r\n");
+  out.id = found.text.substr(begin, std::min<std::size_t>(end - begin + 1, 200));
+  out.complete = true;
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<BuildOnDisk>> read_build(const AppSpec& spec,
+                                              const std::optional<Credentials>& credentials) {
+  std::error_code error;
+  switch (spec.health.build.kind) {
+    case BuildSpec::Kind::none:
+      return std::optional<BuildOnDisk>();
+    case BuildSpec::Kind::file:
+      return std::optional<BuildOnDisk>(read_id_file(spec, credentials));
+    case BuildSpec::Kind::automatic:
+      if (!fs::exists(spec.cwd / ".next", error)) return std::optional<BuildOnDisk>();
+      break;
+    case BuildSpec::Kind::next:
+      break;
+  }
+  return std::optional<BuildOnDisk>(read_next(spec, credentials));
+}
+
+}  // namespace dixis

@@ -75,19 +75,6 @@ NextKind next_kind_of_inner(const Words& command) {
   return NextKind::none;
 }
 
-/// The value of an option, in any of the ways to write one: `-p V`, `-pV`, `--port V`, `--port=V`.
-std::optional<std::string> option(const Words& command, std::string_view name) {
-  const bool is_short = name.size() == 2;
-  for (std::size_t i = 1; i < command.size(); ++i) {
-    const std::string_view word = command[i];
-    if (word == name) return i + 1 < command.size() ? command[i + 1] : std::string{};
-    if (!starts_with(word, name)) continue;
-    if (word[name.size()] == '=') return std::string(word.substr(name.size() + 1));
-    if (is_short) return std::string(word.substr(name.size()));
-  }
-  return std::nullopt;
-}
-
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -124,9 +111,9 @@ std::optional<std::string> lookup(const Environment& environment, const std::str
 Found facts_of_next(const Words& command, const Environment& environment) {
   Found found;
   for (const auto* name : {"-H", "--hostname"})
-    if (const auto host = option(command, name)) found.host = *host;
+    if (const auto host = command_option(command, name)) found.host = *host;
   for (const auto* name : {"-p", "--port"}) {
-    if (const auto port = option(command, name)) {
+    if (const auto port = command_option(command, name)) {
       found.take_port(std::string("the command's ") + name, *port);
       return found;
     }
@@ -139,8 +126,8 @@ Found facts_of_next(const Words& command, const Environment& environment) {
 Found facts_of_artisan(const Words& command, const Environment& environment) {
   Found found{"127.0.0.1", 8000, {}};
   if (const auto host = lookup(environment, "SERVER_HOST")) found.host = *host;
-  if (const auto host = option(command, "--host")) found.host = *host;
-  if (const auto port = option(command, "--port")) {
+  if (const auto host = command_option(command, "--host")) found.host = *host;
+  if (const auto port = command_option(command, "--port")) {
     found.take_port("the command's --port", *port);
   } else if (const auto server_port = lookup(environment, "SERVER_PORT")) {
     found.take_port("SERVER_PORT", *server_port);
@@ -153,7 +140,7 @@ std::optional<Found> facts_of_php(const Words& command, const Environment& envir
   for (std::size_t i = 1; i + 1 < command.size(); ++i)
     if (base_name(command[i]) == "artisan" && command[i + 1] == "serve")
       return facts_of_artisan(command, environment);
-  const auto address = option(command, "-S");
+  const auto address = command_option(command, "-S");
   if (!address) return std::nullopt;
   Found found;
   if (const auto parsed = parse_listen_address(*address)) {
@@ -178,16 +165,16 @@ Found facts_of_any(const Words& command, const Environment& environment) {
     if (const auto host = lookup(environment, name); host && looks_like_address(*host))
       found.host = *host;
   for (const auto* name : {"--host", "--hostname"})
-    if (const auto host = option(command, name)) found.host = *host;
+    if (const auto host = command_option(command, name)) found.host = *host;
   if (!command.empty() && connects_elsewhere.contains(base_name(command[0]))) return found;
-  if (const auto port = option(command, "--port")) {
+  if (const auto port = command_option(command, "--port")) {
     found.take_port("the command's --port", *port);
     return found;
   }
   // -p means a port to most servers, but not to all programs: only a number counts.
   const bool evaluates =
       !command.empty() && is_node(command[0]) && node_script(command) >= command.size();
-  if (const auto port = option(command, "-p"); port && !evaluates && parse_port(*port)) {
+  if (const auto port = command_option(command, "-p"); port && !evaluates && parse_port(*port)) {
     found.port = parse_port(*port);
     return found;
   }
@@ -250,6 +237,36 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
 
 NextKind next_kind(const Words& command) {
   return next_kind_of_inner(inner_command(command).command);
+}
+
+std::optional<std::string> command_option(const Words& command, std::string_view name) {
+  const bool is_short = name.size() == 2;
+  for (std::size_t i = 1; i < command.size(); ++i) {
+    const std::string_view word = command[i];
+    if (word == name) return i + 1 < command.size() ? command[i + 1] : std::string{};
+    if (!starts_with(word, name)) continue;
+    if (word[name.size()] == '=') return std::string(word.substr(name.size() + 1));
+    if (is_short) return std::string(word.substr(name.size()));
+  }
+  return std::nullopt;
+}
+
+bool looks_like_next(const AppSpec& spec) {
+  const auto kind = next_kind(spec.command);
+  if (spec.health.build.kind == BuildSpec::Kind::next || kind == NextKind::start ||
+      kind == NextKind::dev || base_name(spec.cwd.parent_path().string()) == ".next")
+    return true;
+  // Within `bash -c "cd frontend && next start"`, too.
+  const auto names_next = [](std::string_view word) {
+    while (!word.empty()) {
+      const auto end = std::min(word.find_first_of(" \t\n/;&|=\"'"), word.size());
+      const auto part = word.substr(0, end);
+      if (part == "next" || part == ".next" || part == "next-server") return true;
+      word.remove_prefix(std::min(end + 1, word.size()));
+    }
+    return false;
+  };
+  return std::any_of(spec.command.begin(), spec.command.end(), names_next);
 }
 
 Result<std::optional<ListenAddress>> find_listen_address(const AppSpec& spec, const Words& command,

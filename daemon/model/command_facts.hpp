@@ -18,6 +18,15 @@ namespace dixis {
 enum class NextKind { none, start, dev, standalone };
 NextKind next_kind(const std::vector<std::string>& command);
 
+/// Whether an app is Next's, as far as its configuration tells: `build: next`, a command that runs
+/// Next, or a word `next` or `.next` anywhere in it or at the end of the directory. What `npm
+/// start` and a plain `node server.js` are, only the files could tell: these are taken for none.
+bool looks_like_next(const AppSpec& spec);
+
+/// The value of an option, in any of the ways to write one: `-p V`, `-pV`, `--port V`, `--port=V`.
+std::optional<std::string> command_option(const std::vector<std::string>& command,
+                                          std::string_view name);
+
 /// The program that a command comes down to: without `env NAME=value`, `exec`, `npx` and the like,
 /// and what is in `bash -c "…"` where that is one plain command. The command itself where it is
 /// plain.

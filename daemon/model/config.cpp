@@ -6,6 +6,7 @@
 
 #include "daemon/model/config_apps.hpp"
 #include "daemon/model/config_files.hpp"
+#include "daemon/model/config_warnings.hpp"
 #include "daemon/model/start_order.hpp"
 #include "daemon/model/words.hpp"
 
@@ -32,6 +33,9 @@ class Loader {
     for (const auto& [name, draft] : drafts_) names.push_back(name);
     for (const auto& [name, draft] : drafts_) check_after(draft, names);
     check_cycles();
+    // What is still to be changed would only distract from what has to be.
+    if (!reader_.failed())
+      for (const auto& [name, draft] : drafts_) warn_of_pitfalls(reader_, draft);
     for (auto& [name, draft] : drafts_) result_.config.apps[name] = std::move(draft.spec);
     result_.problems = reader_.take_problems();
     return std::move(result_);
@@ -179,6 +183,12 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("env_file", before.env_files == after.env_files);
   compare("port", before.listen == after.listen && before.no_port == after.no_port);
   compare("instances", before.instances == after.instances);
+  compare("health", before.health.probes == after.health.probes);
+  compare("on_unhealthy", before.health.on_unhealthy == after.health.on_unhealthy);
+  compare("build", before.health.build == after.health.build);
+  compare("on_new_build", before.health.on_new_build == after.health.on_new_build);
+  compare("new_build_settle", before.health.new_build_settle == after.health.new_build_settle);
+  compare("assets", before.health.assets == after.health.assets);
   compare("start", before.start == after.start);
   compare("stop", before.stop == after.stop);
   compare("restart", before.restart == after.restart);

@@ -7,9 +7,10 @@
 #include <thread>
 
 #include "daemon/model/command_facts.hpp"
+#include "daemon/model/config_health.hpp"
 #include "daemon/model/config_later_keys.hpp"
 #include "daemon/model/config_policies.hpp"
-#include "daemon/model/words.hpp"
+#include "daemon/model/config_values.hpp"
 
 namespace dixis {
 namespace {
@@ -46,47 +47,7 @@ constexpr auto kAccessKeys = std::to_array<ConfigKey<Access>>({
 
 void read_command(R& r, const V& v, AppDraft& app) {
   app.command = v;
-  if (v.node.IsSequence()) {
-    for (const auto& item : r.items(v))
-      if (auto word = r.text(item, "a word of the command")) app.spec.command.push_back(*word);
-    if (app.spec.command.empty() || app.spec.command[0].empty())
-      r.problem(v, "the command is empty", "its first word is the program to run");
-    return;
-  }
-  const auto line = r.text(v, "a command, as text or as a list of words");
-  if (!line) return;
-  auto words = split_words(*line);
-  if (!words) {
-    r.problem(v, words.error().message, words.error().hint);
-  } else if (words->front().empty()) {
-    r.problem(v, "the command is empty", "its first word is the program to run");
-  } else {
-    app.spec.command = std::move(*words);
-  }
-}
-
-/// The text of a path; what only a shell would fill in is a problem.
-std::optional<std::string> path_text(R& r, const V& v, std::string_view expected) {
-  auto text = r.text(v, expected);
-  if (!text) return std::nullopt;
-  if (text->empty()) {
-    r.problem(v, "expected " + std::string(expected) + "; this is empty");
-  } else if (text->front() == '~') {
-    r.problem(v, "'~' is a shell's word for a home directory, and no shell runs here",
-              "write the path in full");
-  } else if (text->find('$') != std::string::npos) {
-    r.problem(v, "variables are not filled in here: '" + *text + "'", "write the path in full");
-  } else {
-    return text;
-  }
-  return std::nullopt;
-}
-
-/// Without `.`, `..` and a slash at its end.
-std::filesystem::path absolute_path(const std::filesystem::path& base, const std::string& text) {
-  auto path = (base / text).lexically_normal();
-  if (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
-  return path;
+  app.spec.command = read_words(r, v);
 }
 
 std::optional<std::string> read_account(R& r, const V& v, std::string_view expected) {
@@ -236,11 +197,12 @@ constexpr auto kAppKeys = std::to_array<ConfigKey<A>>({
     {"listen", read_listen},
     {"port", read_port},
     {"instances", read_instances},
-    {"health", [](R& r, const V& v, A&) { read_health(r, v); }},
-    {"on_unhealthy", [](R& r, const V& v, A&) { read_on_unhealthy(r, v); }},
-    {"build", [](R& r, const V& v, A&) { read_build(r, v); }},
-    {"on_new_build", [](R& r, const V& v, A&) { read_on_new_build(r, v); }},
-    {"new_build_settle", [](R& r, const V& v, A&) { read_new_build_settle(r, v); }},
+    {"health", read_health},
+    {"on_unhealthy", read_on_unhealthy},
+    {"build", read_build},
+    {"on_new_build", read_on_new_build},
+    {"new_build_settle", read_new_build_settle},
+    {"assets", read_assets},
     {"start", [](R& r, const V& v, A& a) { read_start(r, v, a.spec.start); }},
     {"stop", [](R& r, const V& v, A& a) { read_stop(r, v, a.spec.stop); }},
     {"restart", [](R& r, const V& v, A& a) { read_restart(r, v, a.spec.restart); }},
@@ -305,6 +267,7 @@ void settle(R& r, A& app, const V& value) {
     r.problem(value.key, value.path, "the app has no 'command'",
               "add the line that starts it, such as command: node server.js");
   settle_port(r, app);
+  settle_health(r, app);
 }
 
 }  // namespace
@@ -339,6 +302,7 @@ void append_app_key_paths(std::vector<std::string>& paths) {
   const std::string app = "apps.*";
   append_key_paths<AppDraft>(paths, app, kAppKeys);
   append_policy_key_paths(paths, app);
+  append_health_key_paths(paths, app);
   append_later_key_paths(paths, app);
 }
 

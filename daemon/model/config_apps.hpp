@@ -21,6 +21,7 @@ struct AppDraft {
   std::optional<ConfigValue> instances{};
   std::optional<ConfigValue> command{};
   std::vector<std::string> env_files{};
+  std::vector<ConfigValue> own_listener{};  ///< keys that ask the app where it listens itself
 };
 
 /// Reads one app. `directory` is the absolute one of its file.

@@ -10,9 +10,6 @@ namespace {
 struct Nothing {};
 using Key = ConfigKey<Nothing>;
 
-void a_text(ConfigReader& r, const ConfigValue& v, Nothing&) {
-  r.text(v, "text");
-}
 void texts(ConfigReader& r, const ConfigValue& v, Nothing&) {
   r.texts(v, "text");
 }
@@ -25,9 +22,6 @@ void a_size(ConfigReader& r, const ConfigValue& v, Nothing&) {
 void a_count(ConfigReader& r, const ConfigValue& v, Nothing&) {
   r.integer(v, {1, 1'000'000});
 }
-void a_boolean(ConfigReader& r, const ConfigValue& v, Nothing&) {
-  r.boolean(v);
-}
 template <const auto& choices>
 void a_choice(ConfigReader& r, const ConfigValue& v, Nothing&) {
   r.choice(v, choices);
@@ -35,20 +29,7 @@ void a_choice(ConfigReader& r, const ConfigValue& v, Nothing&) {
 
 constexpr std::array<std::string_view, 2> kFormats = {"raw", "text"};
 constexpr std::array<std::string_view, 2> kWhenFull = {"drop", "block"};
-constexpr std::array<std::string_view, 2> kOnUnhealthy = {"restart", "mark"};
-constexpr std::array<std::string_view, 3> kOnNewBuild = {"nothing", "restart", "reload"};
-constexpr std::array<std::string_view, 2> kBuilds = {"next", "none"};
 
-constexpr auto kHealthKeys = std::to_array<Key>({{"http", a_text},
-                                                 {"tcp", a_text},
-                                                 {"exec", texts},
-                                                 {"notify", a_boolean},
-                                                 {"interval", a_duration},
-                                                 {"timeout", a_duration},
-                                                 {"failures", a_count},
-                                                 {"successes", a_count},
-                                                 {"expect", texts}});
-constexpr auto kBuildKeys = std::to_array<Key>({{"id_file", a_text}, {"verify", a_text}});
 constexpr std::array<Key, 3> kReloadKeys = {
     {{"drain", a_duration}, {"parallel", a_count}, {"warmup", texts}}};
 constexpr auto kLogsKeys = std::to_array<Key>({{"max_size", a_size},
@@ -68,35 +49,6 @@ void later(ConfigReader& reader, const ConfigValue& value) {
 }
 
 }  // namespace
-
-void read_health(ConfigReader& reader, const ConfigValue& value) {
-  for (const auto& probe : reader.items(value)) read_later_map(reader, probe, kHealthKeys);
-  later(reader, value);
-}
-
-void read_on_unhealthy(ConfigReader& reader, const ConfigValue& value) {
-  reader.choice(value, kOnUnhealthy);
-  later(reader, value);
-}
-
-void read_build(ConfigReader& reader, const ConfigValue& value) {
-  if (value.node.IsMap()) {
-    read_later_map(reader, value, kBuildKeys);
-  } else {
-    reader.choice(value, kBuilds);
-  }
-  later(reader, value);
-}
-
-void read_on_new_build(ConfigReader& reader, const ConfigValue& value) {
-  reader.choice(value, kOnNewBuild);
-  later(reader, value);
-}
-
-void read_new_build_settle(ConfigReader& reader, const ConfigValue& value) {
-  reader.duration(value, Milliseconds{0});
-  later(reader, value);
-}
 
 void read_reload(ConfigReader& reader, const ConfigValue& value) {
   read_later_map(reader, value, kReloadKeys);
@@ -133,8 +85,6 @@ void read_cpu(ConfigReader& reader, const ConfigValue& value) {
 }
 
 void append_later_key_paths(std::vector<std::string>& paths, const std::string& app) {
-  append_key_paths<Nothing>(paths, app + ".health", kHealthKeys);
-  append_key_paths<Nothing>(paths, app + ".build", kBuildKeys);
   append_key_paths<Nothing>(paths, app + ".reload", kReloadKeys);
   append_key_paths<Nothing>(paths, app + ".logs", kLogsKeys);
 }

@@ -8,11 +8,6 @@
 /// Keys whose work isn't done yet: their form is checked, then they are 'not in this version'.
 namespace dixis {
 
-void read_health(ConfigReader& reader, const ConfigValue& value);
-void read_on_unhealthy(ConfigReader& reader, const ConfigValue& value);
-void read_build(ConfigReader& reader, const ConfigValue& value);
-void read_on_new_build(ConfigReader& reader, const ConfigValue& value);
-void read_new_build_settle(ConfigReader& reader, const ConfigValue& value);
 void read_reload(ConfigReader& reader, const ConfigValue& value);
 void read_restart_above(ConfigReader& reader, const ConfigValue& value);
 void read_logs(ConfigReader& reader, const ConfigValue& value);

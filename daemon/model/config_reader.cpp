@@ -51,6 +51,13 @@ std::string synonym(std::string_view word) {
       {"depends_on", "after"},
       {"requires", "after"},
       {"healthcheck", "health"},
+      {"url", "http"},
+      {"command", "exec"},
+      {"test", "exec"},
+      {"period", "interval"},
+      {"retries", "failures"},
+      {"status", "expect"},
+      {"body", "contains"},
       {"nofile", "limits.files"},
       {"services", "apps"},
       {"programs", "apps"},
@@ -105,24 +112,36 @@ std::string ConfigValue::name() const {
   return path.substr(path.rfind('.') + 1);
 }
 
-void ConfigReader::problem(const SourcePosition& at, std::string path, std::string message,
-                           std::string hint) {
+void ConfigReader::add(Problem problem) {
   constexpr std::size_t kMost = 200;  // more than anybody reads; a broken file can have thousands
   if (problems_.size() > kMost) return;
   if (problems_.size() == kMost) {
-    path.clear();
-    message = "too many problems: the rest is not shown";
-    hint.clear();
+    problem.path.clear();
+    problem.message = "too many problems: the rest is not shown";
+    problem.hint.clear();
   }
   // A mapping that is merged into several apps is read for each of them.
   const bool known =
-      at.line > 0 && std::any_of(problems_.begin(), problems_.end(), [&](const Problem& p) {
-        return p.line == at.line && p.column == at.column && p.file == at.file &&
-               p.message == message;
+      problem.line > 0 && std::any_of(problems_.begin(), problems_.end(), [&](const Problem& p) {
+        return p.line == problem.line && p.column == problem.column && p.file == problem.file &&
+               p.message == problem.message;
       });
-  if (known) return;
-  problems_.push_back(Problem{at.file, at.line, at.column, std::move(path), std::move(message),
-                              std::move(hint), false});
+  if (!known) problems_.push_back(std::move(problem));
+}
+
+void ConfigReader::problem(const SourcePosition& at, std::string path, std::string message,
+                           std::string hint) {
+  add({at.file, at.line, at.column, std::move(path), std::move(message), std::move(hint), false});
+}
+
+void ConfigReader::warning(const SourcePosition& at, std::string path, std::string message,
+                           std::string hint) {
+  add({at.file, at.line, at.column, std::move(path), std::move(message), std::move(hint), true});
+}
+
+bool ConfigReader::failed() const {
+  return std::any_of(problems_.begin(), problems_.end(),
+                     [](const Problem& problem) { return !problem.warning; });
 }
 
 std::vector<Problem> ConfigReader::take_problems() {

@@ -58,6 +58,11 @@ class ConfigReader {
   void problem(const SourcePosition& at, std::string path, std::string message,
                std::string hint = {});
   void problem(const ConfigValue& value, std::string message, std::string hint = {});
+  /// What a person should know; the configuration can be used all the same.
+  void warning(const SourcePosition& at, std::string path, std::string message,
+               std::string hint = {});
+  /// Whether there is an error among what was found.
+  bool failed() const;
   void not_in_this_version(const ConfigValue& value, const std::string& what);
 
   /// The entries of a mapping. Duplicate keys are problems; the first one counts.
@@ -79,14 +84,16 @@ class ConfigReader {
                                     std::span<const std::string_view> choices);
   std::vector<std::string> texts(const ConfigValue& value, std::string_view expected);
 
-  /// Reads a mapping by its table of keys. `may_be_empty`: keys whose value can be left out.
+  /// Reads a mapping by its table of keys. `may_be_empty`: keys whose value can be left out. False:
+  /// it is none, or has keys that are not in the table or have no value.
   template <class Target>
-  void map(const ConfigValue& value, std::span<const ConfigKey<Target>> keys, Target& target,
+  bool map(const ConfigValue& value, std::span<const ConfigKey<Target>> keys, Target& target,
            std::initializer_list<std::string_view> may_be_empty = {}) {
     std::vector<std::string> names;
     for (const auto& key : keys) names.emplace_back(key.name);
     const auto all = entries(value, names);
-    if (!all) return;
+    if (!all) return false;
+    bool understood = true;
     for (const auto& entry : *all) {
       const ConfigKey<Target>* known = nullptr;
       for (const auto& key : keys)
@@ -94,11 +101,16 @@ class ConfigReader {
       if (known != nullptr) {
         const bool may =
             std::find(may_be_empty.begin(), may_be_empty.end(), entry.name) != may_be_empty.end();
-        if (may || has_value(entry.value)) known->read(*this, entry.value, target);
-        continue;
+        if (may || has_value(entry.value)) {
+          known->read(*this, entry.value, target);
+          continue;
+        }
+      } else {
+        unknown_key(entry, names);
       }
-      unknown_key(entry, names);
+      understood = false;
     }
+    return understood;
   }
 
   /// What was found: file by file, each from its top.
@@ -111,6 +123,7 @@ class ConfigReader {
   void merge(const ConfigValue& merged, std::vector<ConfigEntry>& entries, int depth);
   void add_entries(const ConfigValue& map, std::vector<ConfigEntry>& entries, int depth);
   void wrong_kind(const ConfigValue& value, std::string_view expected);
+  void add(Problem problem);
 
   std::vector<Problem> problems_{};
   int merges_ = 0;

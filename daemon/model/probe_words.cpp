@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint16_t kHttpPort = 80;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + std::string(text) + "'";
 }
 
@@ -34,7 +34,7 @@ std::optional<Error> host_problem(const std::string& host) {
   if (host == "localhost" || ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
       ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1)
     return std::nullopt;
-  return Error{"a probe asks this machine: " + quoted(host) + " is neither a number nor localhost",
+  return Error{"a probe asks this machine: " + in_quotes(host) + " is neither a number nor localhost",
                "write 127.0.0.1; the name that the app expects can go to headers: {Host: NAME}"};
 }
 
@@ -145,7 +145,7 @@ std::string name_of(const ManifestProbe&) {
 
 std::optional<Error> request_path_problem(std::string_view path) {
   if (!path.starts_with('/'))
-    return Error{"expected a path that begins with '/'; got " + quoted(path)};
+    return Error{"expected a path that begins with '/'; got " + in_quotes(path)};
   const auto visible = [](unsigned char c) { return c > 0x20 && c < 0x7F; };
   if (!std::all_of(path.begin(), path.end(), visible))
     return Error{"a path can't hold blanks, control characters or letters beyond ASCII",
@@ -165,7 +165,7 @@ Result<HttpProbe> parse_http_target(std::string_view text) {
                  "write http://127.0.0.1:PORT/PATH; for TLS there is exec: curl …"};
   if (!text.starts_with('/')) {
     Error expected{"expected /PATH, http://HOST:PORT/PATH or unix:/SOCKET:/PATH; got " +
-                   quoted(text)};
+                   in_quotes(text)};
     const bool has_host = text.find(':') != std::string_view::npos ||
                           text.starts_with("localhost") || text.starts_with("127.");
     if (!text.empty() && text.find("://") == std::string_view::npos)
@@ -183,7 +183,7 @@ Result<TcpProbe> parse_tcp_target(std::string_view text) {
   if (text == "own" || text == "true") return TcpProbe{};
   const auto address = parse_listen_address(text);
   if (!address)
-    return Error{"expected a port, HOST:PORT, or own for the app's listener; got " + quoted(text),
+    return Error{"expected a port, HOST:PORT, or own for the app's listener; got " + in_quotes(text),
                  "for example 3000 or 127.0.0.1:3000"};
   if (!address->host.empty())
     if (auto wrong = host_problem(address->host)) return *wrong;
@@ -194,7 +194,7 @@ Result<StatusRange> parse_status(std::string_view text) {
   constexpr int kLeast = 100;
   constexpr int kMost = 599;
   const Error expected{"expected a status from 100 to 599 such as 200, 200-399 or 2xx; got " +
-                       quoted(text)};
+                       in_quotes(text)};
   if (text.size() == 3 && (text.substr(1) == "xx" || text.substr(1) == "XX")) {
     const int hundreds = text[0] - '0';
     if (hundreds < 1 || hundreds > 5) return expected;
@@ -206,14 +206,14 @@ Result<StatusRange> parse_status(std::string_view text) {
   if (!first || !last || *first < kLeast || *last > kMost || *first > kMost || *last < kLeast)
     return expected;
   if (*first > *last)
-    return Error{"a range begins with its smaller end; got " + quoted(text),
+    return Error{"a range begins with its smaller end; got " + in_quotes(text),
                  "write " + std::to_string(*last) + "-" + std::to_string(*first)};
   return StatusRange{*first, *last};
 }
 
 std::optional<Error> header_problem(std::string_view name, std::string_view value) {
   if (!is_token(name))
-    return Error{quoted(name) + " can't be the name of a header",
+    return Error{in_quotes(name) + " can't be the name of a header",
                  "a name has letters, digits and '-', without blank or colon"};
   const auto forbidden = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; };
   if (std::any_of(value.begin(), value.end(), forbidden))

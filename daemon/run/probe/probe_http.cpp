@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "daemon/logs/within.hpp"
+#include "daemon/model/probe_words.hpp"
 #include "daemon/run/probe/http_client.hpp"
 #include "daemon/run/probe/probe_kinds.hpp"
 
@@ -68,8 +69,9 @@ std::string complaint(const HttpAnswer& answer, const HttpProbe& probe, const st
 }
 
 bool matches(const std::string& body, const std::string& expression) {
+  const auto compiled = compile_expression(expression);
   try {
-    return std::regex_search(body.substr(0, kMatchedText), std::regex(expression));
+    return compiled && std::regex_search(body.substr(0, kMatchedText), *compiled);
   } catch (const std::regex_error&) {
     return false;  // too complex for this text
   }

@@ -33,7 +33,7 @@ TEST_CASE("options: paths become absolute, defaults stay") {
 TEST_CASE("options: flags and descriptors") {
   CHECK(parse({"--check"})->check);
   CHECK(parse({"--check", "--json"})->json);
-  CHECK_FALSE(parse({"--json"}));
+  CHECK_FALSE(parse({"--json"}).has_value());
   CHECK(parse({"--version"})->version);
   CHECK(parse({"--help"})->help);
   CHECK(parse({"--ready-fd", "2"})->ready_fd == 2);

@@ -12,6 +12,7 @@
 #include "common/json.hpp"
 #include "common/version.hpp"
 #include "daemon/model/config.hpp"
+#include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/file_limit.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/serve/control_socket.hpp"
@@ -45,7 +46,11 @@ int check_as_json(const LoadedConfig& loaded) {
 }
 
 int check(const DefaultPaths& paths, bool as_json) {
-  const LoadedConfig loaded = load_config(paths.config);
+  LoadedConfig loaded = load_config(paths.config);
+  if (loaded.ok()) {
+    for (auto& pitfall : build_pitfalls(loaded.config))
+      loaded.problems.push_back(std::move(pitfall));
+  }
   if (as_json) return check_as_json(loaded);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
   if (!loaded.ok()) return kConfigInvalid;

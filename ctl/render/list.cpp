@@ -117,6 +117,41 @@ std::vector<Cell> row_of(const InstanceStatus& instance, bool with_instance, con
   };
 }
 
+/// The width that a table needs.
+std::size_t width_of(const std::string& text) {
+  std::size_t width = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    width = std::max(width, display_width(std::string_view(text).substr(at, end - at)));
+    at = end + 1;
+  }
+  return width;
+}
+
+/// Messages stand in a column of their own where there is room for all of the table; else each in a
+/// line below its row, so that it takes no column from anybody.
+std::string with_messages(std::vector<std::vector<Cell>> rows, const Look& look) {
+  constexpr std::size_t kUnlimited = 10'000;
+  if (width_of(table(list_columns(), rows, kUnlimited, false)) <= look.width) {
+    return table(list_columns(), rows, look.width, look.colour);
+  }
+  std::vector<Cell> messages;
+  for (auto& row : rows) messages.push_back(std::exchange(row.back(), Cell{}));
+  const std::string lines = table(list_columns(), rows, look.width, look.colour);
+  std::string out;
+  std::size_t at = 0;
+  for (std::size_t line = 0; at < lines.size(); ++line) {
+    const std::size_t end = std::min(lines.find('\n', at), lines.size() - 1);
+    out += lines.substr(at, end + 1 - at);
+    at = end + 1;
+    if (line == 0 || line > messages.size() || messages[line - 1].text.empty()) continue;
+    const auto& message = messages[line - 1];
+    const std::size_t room = std::max<std::size_t>(20, look.width) - 2;
+    out += "  " + styled(truncated(message.text, room), message.style, look.colour) + "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string state_name(State state) {
@@ -153,7 +188,7 @@ std::string list_view(const std::vector<InstanceStatus>& instances, const Look& 
     const bool several = slots[instance.app] > 1 || instance.instance > 0;
     rows.push_back(row_of(instance, several, look));
   }
-  return table(list_columns(), rows, look.width, look.colour);
+  return with_messages(rows, look);
 }
 
 }  // namespace dixis::ctl

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "daemon/model/command_facts.hpp"
 
@@ -51,7 +52,9 @@ class Pitfalls {
   bool may_have_default_probe() const {
     const auto build = spec_.health.build.kind;
     if (build == BuildSpec::Kind::none || build == BuildSpec::Kind::file) return false;
-    return is_next_ || package_script(inner_.command).has_value();
+    std::error_code error;
+    return is_next_ || package_script(inner_.command).has_value() ||
+           std::filesystem::exists(spec_.cwd / ".next", error);
   }
 
   void probes() {

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/model/config.hpp"
+#include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/supervisor_impl.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -59,7 +60,12 @@ Task<Outcome> result_of(OperationPtr operation, const std::string app) {
 
 Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller) {
   const auto place = co_await loads.enter();
-  auto work = [file] { return load_config(file, ConfigOptions{}); };
+  auto work = [file] {
+    auto read = load_config(file, ConfigOptions{});
+    if (!read.ok()) return read;
+    for (auto& pitfall : build_pitfalls(read.config)) read.problems.push_back(std::move(pitfall));
+    return read;
+  };
   auto loaded = co_await services.slow_worker.run(std::move(work));
   LoadReport report;
   report.problems = loaded.problems;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/model.hpp"
 #include "common/result.hpp"
 #include "daemon/model/next_build.hpp"
 #include "daemon/model/spec.hpp"
@@ -37,8 +38,8 @@ Result<std::optional<BuildOnDisk>> read_build(const AppSpec& spec,
 Result<void> check_next_build(const AppSpec& spec, const LaunchPlan& plan,
                               const BuildOnDisk& build);
 
-/// Known pitfalls, for `check` and preflight: standalone without copied `.next/static` or `public`,
-/// keep-alive timeout below the proxy's, `next dev`, NODE_ENV unset. One sentence each.
-std::vector<std::string> next_pitfalls(const AppSpec& spec, const BuildOnDisk& build);
+/// Known pitfalls of what lies on disk, as warnings of `check` and `load`: a standalone output
+/// without copied `.next/static` or `public`, or that `next start` is to serve. Blocks.
+std::vector<Problem> build_pitfalls(const Config& config);
 
 }  // namespace dixis

@@ -112,19 +112,59 @@ Result<void> check_next_build(const AppSpec& spec, const LaunchPlan& plan,
   return check_writable(spec, plan, build);
 }
 
-std::vector<std::string> next_pitfalls(const AppSpec& spec, const BuildOnDisk& build) {
-  std::vector<std::string> out;
+namespace {
+
+std::vector<Error> standalone_pitfalls(const AppSpec& spec, const BuildOnDisk& build) {
+  std::vector<Error> out;
   std::error_code error;
   if (!build.next || !build.config.standalone) return out;
-  const auto standalone =
-      spec.cwd / build.config.dist_dir / "standalone" / build.config.relative_app_dir;
-  if (!fs::exists(standalone, error)) return out;
-  if (!fs::exists(standalone / build.config.dist_dir / "static", error)) {
-    out.push_back("the standalone output has no " + build.config.dist_dir +
-                  "/static: pages will come without their assets; copy it there after each build");
+  if (is_next_start(spec.command)) {
+    out.push_back({"its build has `output: standalone`, which `next start` refuses to serve",
+                   "run `node " + build.config.dist_dir + "/standalone/server.js`"});
+    return out;
   }
-  if (fs::exists(spec.cwd / "public", error) && !fs::exists(standalone / "public", error)) {
-    out.push_back("the standalone output has no public: copy it there after each build");
+  // Either the output as it was built, or a copy of it that is the app's directory itself.
+  const auto built =
+      spec.cwd / build.config.dist_dir / "standalone" / build.config.relative_app_dir;
+  const auto served = fs::exists(built, error) ? built : spec.cwd;
+  if (!fs::exists(served / build.config.dist_dir / "static", error)) {
+    out.push_back(
+        {"the standalone output has no " + build.config.dist_dir +
+             "/static: pages will come without their assets",
+         "copy it to " + (served / build.config.dist_dir).string() + " after each build"});
+  }
+  if (served != spec.cwd && fs::exists(spec.cwd / "public", error) &&
+      !fs::exists(served / "public", error)) {
+    out.push_back({"the standalone output has no public",
+                   "copy it to " + served.string() + " after each build"});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Problem> build_pitfalls(const Config& config) {
+  std::vector<Problem> out;
+  for (const auto& [name, spec] : config.apps) {
+    std::optional<Credentials> credentials;
+    if (spec.user || spec.group) {
+      auto found = look_up_credentials(spec.user, spec.group);
+      if (!found) continue;  // the preflight says so
+      credentials = std::move(*found);
+    }
+    const auto build = read_build(spec, credentials);
+    if (!build || !*build) continue;
+    for (auto& pitfall : standalone_pitfalls(spec, **build)) {
+      Problem problem;
+      problem.file = spec.defined_at.file;
+      problem.line = spec.defined_at.line;
+      problem.column = spec.defined_at.column;
+      problem.path = "apps." + name;
+      problem.message = std::move(pitfall.message);
+      problem.hint = std::move(pitfall.hint);
+      problem.warning = true;
+      out.push_back(std::move(problem));
+    }
   }
   return out;
 }

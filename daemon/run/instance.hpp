@@ -115,6 +115,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   GenerationRecord record_of(const Generation& generation) const;
   std::string tree_mark(std::uint64_t number) const;
   std::string tree_mark_prefix() const;
+  std::string probe_mark_prefix() const { return tree_mark_prefix() + "probe-"; }
 
   // The proof (instance_proof.cpp).
   Task<void> prove(std::shared_ptr<Generation> generation);
@@ -174,6 +175,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<void> archive(std::shared_ptr<Generation> generation);
 
   // Taking back (instance_adopt.cpp).
+  Task<void> end_orphaned_probes();
   Task<void> restore(std::shared_ptr<Generation> generation);
   Task<void> resume(std::shared_ptr<Generation> generation);
 

@@ -1,8 +1,10 @@
 // Taking back what a predecessor of this daemon left.
 #include <algorithm>
+#include <csignal>
 
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -25,6 +27,7 @@ void Instance::record_lost(const GenerationRecord& record) {
   kept.reaction = "found when the daemon came back";
   last_record_ = kept;
   services_.deaths.append(std::move(kept));
+  spawn(end_orphaned_probes());
   publish({.type = "death",
            .generation = record.generation,
            .pid = record.pid,
@@ -56,7 +59,16 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});
   spawn(watch(generation));
+  spawn(end_orphaned_probes());
   if (serves(record.generation)) spawn(resume(generation));
+}
+
+/// Commands of probes that the predecessor had started: nobody waits for their answer any more.
+Task<void> Instance::end_orphaned_probes() {
+  const auto self = shared_from_this();
+  auto orphans = co_await services_.trees.marked(probe_mark_prefix());
+  const auto until = std::chrono::steady_clock::now() + stop_deadline();
+  co_await end_members(std::move(orphans), services_.reaper, SIGKILL, until);
 }
 
 /// What a launch had looked up, from the configuration as it is now.

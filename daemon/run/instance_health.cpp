@@ -52,8 +52,8 @@ ProbeTarget Instance::probe_target(const Generation& generation, const ProbeSpec
   if (std::holds_alternative<ExecProbe>(spec.what)) {
     out.plan = generation.plan;
     out.cwd = spec_.cwd;
-    out.tree_mark = tree_mark_prefix() + "probe-" + std::to_string(++probe_runs_) + "@" +
-                    std::to_string(boottime_ms());
+    out.tree_mark =
+        probe_mark_prefix() + std::to_string(++probe_runs_) + "@" + std::to_string(boottime_ms());
   }
   return out;
 }

@@ -124,8 +124,8 @@ std::vector<std::string> assets_of_page(std::string_view html, const NextConfig&
     if (end == std::string_view::npos) end = html.size();
     auto path = from_html(std::string(html.substr(at, end - at)));
     // What comes before tells whose it is: nothing or the base path are ours, the prefix is, too.
-    const bool at_prefix = !config.asset_prefix.empty() &&
-                           html.substr(0, at).ends_with(config.asset_prefix);
+    const bool at_prefix =
+        !config.asset_prefix.empty() && html.substr(0, at).ends_with(config.asset_prefix);
     const bool foreign = at > 0 && !at_prefix && !html.substr(0, at).ends_with(config.base_path);
     at = end;
     const bool is_file = path.size() > kStatic.size() && path.back() != '/';

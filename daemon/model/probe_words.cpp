@@ -34,8 +34,9 @@ std::optional<Error> host_problem(const std::string& host) {
   if (host == "localhost" || ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
       ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1)
     return std::nullopt;
-  return Error{"a probe asks this machine: " + in_quotes(host) + " is neither a number nor localhost",
-               "write 127.0.0.1; the name that the app expects can go to headers: {Host: NAME}"};
+  return Error{
+      "a probe asks this machine: " + in_quotes(host) + " is neither a number nor localhost",
+      "write 127.0.0.1; the name that the app expects can go to headers: {Host: NAME}"};
 }
 
 Result<HttpProbe> parse_url(std::string_view rest) {
@@ -183,8 +184,9 @@ Result<TcpProbe> parse_tcp_target(std::string_view text) {
   if (text == "own" || text == "true") return TcpProbe{};
   const auto address = parse_listen_address(text);
   if (!address)
-    return Error{"expected a port, HOST:PORT, or own for the app's listener; got " + in_quotes(text),
-                 "for example 3000 or 127.0.0.1:3000"};
+    return Error{
+        "expected a port, HOST:PORT, or own for the app's listener; got " + in_quotes(text),
+        "for example 3000 or 127.0.0.1:3000"};
   if (!address->host.empty())
     if (auto wrong = host_problem(address->host)) return *wrong;
   return TcpProbe{address->host, address->port};

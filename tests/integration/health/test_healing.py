@@ -113,6 +113,19 @@ def test_one_ill_probe_of_several_is_enough(sick):
     assert "exec test: test exited with 1, 2 times in a row" in death["message"]
 
 
+def test_an_exec_probe_that_never_ends_is_a_failure(sick):
+    daemon, patient = sick({"exec": ["sh", "-c", "test ! -e stuck || sleep 1004"], "interval": "300ms", "timeout": "200ms", "failures": 2})
+    old = daemon.row("web")["pid"]
+    with daemon.events("web", timeout=30) as events:
+        (daemon.root / "stuck").touch()
+        death = events.await_one(type="death")["death"]
+        (daemon.root / "stuck").unlink()
+        events.await_one(type="proven")
+    assert "did not end within 200 ms, and was killed, 2 times in a row" in death["message"]
+    assert not kernel.alive(old)
+    kernel.eventually(lambda: not [p for p in kernel.marked(daemon.mark) if "sleep 1004" in p.command], "no probe is left")
+
+
 def test_the_proof_waits_for_health(sick):
     daemon, patient = sick(HTTP, wish={"status": 503}, start=False)
     with daemon.events("web", timeout=30) as events:

@@ -116,6 +116,16 @@ def test_exec_is_good_by_its_exit_code_and_tells_its_last_line(sick):
     assert report["message"] == f"sh exited with 1: web at 0 in {daemon.root}"
 
 
+def test_exec_runs_as_the_apps_user(make_daemon):
+    daemon = make_daemon()
+    script = "echo $(id -un) $(id -Gn) $HOME $DIXIS_APP; exit 3"
+    app = {"command": "sleep 1000", "user": "daemon", "cwd": "/", "start": {"timeout": "1s"}}
+    daemon.configure({"web": {**app, "health": {"exec": ["sh", "-c", script], **SLOW}}})
+    daemon.start()
+    done = daemon.ctl("start", "web", expect=1)
+    assert "sh exited with 3: daemon daemon /usr/sbin web" in done.stdout + done.stderr
+
+
 def test_exec_that_never_ends_is_killed_with_its_whole_tree(sick):
     stuck = "(trap '' TERM; setsid sleep 1001) & trap '' TERM; while test -e stuck; do sleep 1002; done"
     daemon, _ = sick({"exec": ["sh", "-c", stuck], **QUICK})

@@ -1,0 +1,153 @@
+"""Which build runs, which lies on disk, and a proof that compares them."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from lib import kernel
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "health"))
+from conftest import Sick  # noqa: E402
+
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
+
+
+class Site(Sick):
+    """A server whose directory holds what looks like a Next build."""
+
+    def lies(self, identity, whole=True, **config):
+        dist = self.daemon.root / ".next"
+        dist.mkdir(exist_ok=True)
+        (dist / "BUILD_ID").write_text(identity)
+        (dist / "required-server-files.json").write_text(json.dumps({"version": 1, "config": {"distDir": ".next", **config}}))
+        marker = dist / "export-marker.json"
+        marker.unlink(missing_ok=True)
+        if whole:
+            marker.write_text("{}")
+
+    def serves(self, identity, assets=(), status=404):
+        """Everything is answered with this page: it names its build and its assets."""
+        body = f'<script>self.x=("{{\\"b\\":\\"{identity}\\"}}")</script>'
+        body += "".join(f'<script src="/_next/static/{asset}"></script>' for asset in assets)
+        self.becomes(status=status, body=body, headers=PAGE)
+
+
+@pytest.fixture
+def site(make_daemon):
+    def make(**keys):
+        daemon = make_daemon()
+        app = Site(daemon, "web", kernel.free_port())
+        keys.setdefault("new_build_settle", "100ms")
+        daemon.configure({"web": app.app({"http": "/", "interval": "1h", "expect": "100-599"}, **keys)})
+        return daemon, app
+
+    return make
+
+
+def told(daemon, *args, expect=0):
+    done = daemon.ctl(*args, expect=expect)
+    return done.stdout + done.stderr
+
+
+def test_the_process_is_asked_which_build_it_serves(site):
+    daemon, app = site()
+    app.lies("BBBBBBBBBBBB")
+    app.serves("BBBBBBBBBBBB")
+    daemon.start()
+    assert "serves build BBBBBBBB…" in told(daemon, "start", "web")
+    asked = [request["line"] for request in app.wrote("request")]
+    assert "GET /_next/static/BBBBBBBBBBBB/_buildManifest.js HTTP/1.1" in asked
+    app.serves("AAAAAAAAAAAA")
+    said = told(daemon, "restart", "web", expect=1)
+    assert "it serves build AAAAAAAAAAAA, but BBBBBBBBBBBB is on disk" in said
+    row = daemon.row("web")
+    assert row["state"] == "unhealthy" and "AAAAAAAAAAAA" in row["message"] and kernel.alive(row["pid"])
+    assert told(daemon, "start", "web", expect=1).count("unhealthy")
+
+
+def test_an_asset_that_is_answered_and_lies_not_on_disk(site):
+    daemon, app = site()
+    app.lies("BBBBBBBBBBBB")
+    app.serves("BBBBBBBBBBBB", ["chunks/a.js", "chunks/%5Bslug%5D.js"], status=200)
+    static = daemon.root / ".next/static/chunks"
+    static.mkdir(parents=True)
+    (static / "a.js").write_text("")
+    daemon.start()
+    said = told(daemon, "start", "web", expect=1)
+    assert "/_next/static/chunks/%5Bslug%5D.js" in said and "doesn't lie in .next/static" in said
+    (static / "[slug].js").write_text("")
+    assert "with 2 assets" in told(daemon, "restart", "web")
+
+
+def test_an_incomplete_build_is_refused_and_force_takes_it(site):
+    daemon, app = site()
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    pid = daemon.row("web")["pid"]
+    app.lies("BBBBBBBBBBBB", whole=False)
+    app.serves("BBBBBBBBBBBB", status=200)
+    said = told(daemon, "restart", "web", expect=1)
+    assert "export-marker.json is missing" in said and daemon.row("web")["pid"] == pid
+    assert "serves build BBBBBBBB…" in told(daemon, "restart", "web", "--force")
+    assert daemon.row("web")["pid"] != pid
+    assert daemon.row("web")["build"]["running"] == "BBBBBBBBBBBB"
+
+
+def test_one_that_died_over_an_incomplete_build_starts_at_its_completion(site):
+    daemon, app = site(restart={"backoff": {"first": "1h", "max": "1h"}})
+    app.lies("BBBBBBBBBBBB", whole=False)
+    app.serves("BBBBBBBBBBBB", status=200)
+    daemon.start()
+    told(daemon, "start", "web", expect=1)
+    assert daemon.row("web")["state"] == "backoff" and app.starts == 0
+    with daemon.events("web", timeout=20) as events:
+        app.lies("BBBBBBBBBBBB")
+        events.await_one(type="proven")
+    assert app.starts == 1
+
+
+def test_the_running_build_is_known_after_a_crash_of_the_daemon(site):
+    daemon, app = site()
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    daemon.kill()
+    app.lies("BBBBBBBBBBBB")
+    daemon.restart()
+    wanted = {"running": "AAAAAAAAAAAA", "on_disk": "BBBBBBBBBBBB", "stale": True, "problem": None}
+    kernel.eventually(lambda: daemon.row("web")["build"] == wanted, "both are known")
+
+
+def test_an_id_file_and_how_it_is_verified(site):
+    daemon, app = site(build={"id_file": "VERSION", "verify": "/version"}, on_new_build="restart")
+    version = daemon.root / "VERSION"
+    version.write_text("v1\n")
+    app.becomes(body="running v1")
+    daemon.start()
+    assert "serves build v1" in told(daemon, "start", "web")
+    assert "GET /version HTTP/1.1" in [request["line"] for request in app.wrote("request")]
+    # A new one is on disk, and the process that comes up still says v1.
+    with daemon.events("web", timeout=20) as events:
+        version.write_text("v2\n")
+        events.await_one(type="build")
+        events.await_one(type="death")
+        events.await_one(type="state", state="unhealthy")
+    assert "the answer of /version doesn't hold v2" in daemon.row("web")["message"]
+    app.becomes(body="running v2")
+    assert "serves build v2" in told(daemon, "restart", "web")
+    version.unlink()
+    assert "VERSION is missing" in told(daemon, "restart", "web", expect=1)
+    assert daemon.row("web")["state"] == "online"
+
+
+def test_build_none_asks_nothing(site):
+    daemon, app = site(build="none")
+    app.lies("BBBBBBBBBBBB", whole=False)
+    app.serves("AAAAAAAAAAAA")
+    daemon.start()
+    assert "build" not in told(daemon, "start", "web")
+    assert daemon.row("web")["build"] is None

@@ -57,6 +57,7 @@ Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
   while (true) {
     const auto seen = generation->tree_changes;
     const auto members = co_await services_.trees.members(generation->tree);
+    co_await services_.turns.pass();
     if (members.empty()) break;
     if (generation->killing) co_await kill_members(generation);
     for (const auto& member : members) watch_member(generation, member);

@@ -170,6 +170,7 @@ Task<void> Instance::discard(GatedChild child) {
 Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
   const auto status = co_await services_.reaper.wait_exit(generation->process);
+  co_await services_.turns.pass();
   auto death = make_death(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
     last_failure_ = Failure{generation->number, death.message + " before it was proven",

@@ -15,6 +15,7 @@ Services::Services(boost::asio::io_context& context, const Directories& where)
       capture(log_worker, where.logs),
       listeners(context),
       trees(proc_worker),
-      builds(context, slow_worker) {}
+      builds(context, slow_worker),
+      turns(context) {}
 
 }  // namespace dixis

@@ -16,6 +16,7 @@
 #include "daemon/run/listener_watch.hpp"
 #include "daemon/run/throttle.hpp"
 #include "daemon/run/tree_scanner.hpp"
+#include "daemon/run/turnstile.hpp"
 #include "daemon/sys/reaper.hpp"
 #include "daemon/sys/worker.hpp"
 
@@ -48,6 +49,7 @@ struct Services {
   BuildWatch builds;
   std::uint64_t next_key = 1;  ///< for what needs a name of its own
   Throttle launches{4};
+  Turnstile turns;
   /// Restarts a slot because of what is on disk, in its turn among the verbs.
   std::function<void(const std::shared_ptr<Instance>&, const std::string& why)> restart_for_build{};
   std::mt19937_64 random{std::random_device{}()};

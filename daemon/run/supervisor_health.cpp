@@ -12,8 +12,9 @@ Task<std::vector<DeathRecord>> Supervisor::deaths(Targets targets, std::size_t l
   for (const auto& target : resolve_targets(impl_->apps, targets)) {
     slots[target.instance->spec().name].insert(target.instance->number());
   }
-  for (const auto& [app, numbers] : slots) {
-    std::string name = app;
+  for (const auto& slot : slots) {
+    const auto& numbers = slot.second;
+    std::string name = slot.first;
     auto all = co_await impl_->services.deaths.read(std::move(name), 50);
     std::erase_if(all, [&](const DeathRecord& one) { return !numbers.contains(one.instance); });
     if (all.size() > limit) all.resize(limit);

@@ -31,7 +31,9 @@ struct Gathering {
   Notifier changed{};
 };
 
-Task<void> gather_one(std::shared_ptr<Gathering> gathering, std::size_t index, Task<Outcome> body) {
+Task<void> gather_one(Services& services, std::shared_ptr<Gathering> gathering, std::size_t index,
+                      Task<Outcome> body) {
+  co_await services.turns.pass();
   auto outcome = co_await std::move(body);
   gathering->outcomes[index] = std::move(outcome);
   --gathering->open;
@@ -74,7 +76,8 @@ Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Targe
                          std::chrono::duration_cast<Milliseconds>(elapsed).count()});
     };
     asio::co_spawn(services.loop,
-                   gather_one(gathering, index, body(targets[index], std::move(report))), rethrow);
+                   gather_one(services, gathering, index, body(targets[index], std::move(report))),
+                   rethrow);
   }
   while (gathering->open > 0) co_await gathering->changed.wait();
   operation->finish({std::move(gathering->outcomes), gathering->not_durable, {}});

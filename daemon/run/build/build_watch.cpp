@@ -162,7 +162,7 @@ void BuildWatch::Impl::take(const inotify_event& event) {
 
 Task<void> BuildWatch::Impl::read_events() {
   const auto self = shared_from_this();
-  alignas(inotify_event) std::array<char, 16 * 1024> buffer{};
+  alignas(inotify_event) std::array<char, std::size_t{16} << 10U> buffer{};
   while (descriptor.is_open()) {
     const auto [error] = co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
                                                         asio::as_tuple(asio::use_awaitable));

@@ -1,0 +1,132 @@
+#include "daemon/run/build/build_on_disk.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/temporary_directory.hpp"
+
+using namespace dixis;
+using namespace dixis::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// An app's directory, with files as a build leaves them.
+struct Site {
+  TemporaryDirectory directory;
+  AppSpec spec;
+
+  Site() {
+    spec.name = "web";
+    spec.cwd = directory.path();
+    spec.command = {"node", "server.js"};
+  }
+
+  void write(const std::string& file, const std::string& text = "") const {
+    fs::create_directories((directory.path() / file).parent_path());
+    std::ofstream(directory.path() / file) << text;
+  }
+  void config(const std::string& dist, const std::string& output = "") const {
+    write(dist + "/required-server-files.json",
+          R"({"version":1,"config":{"distDir":")" + dist + R"(","basePath":"/shop")" +
+              (output.empty() ? "" : R"(,"output":")" + output + "\"") + "}}");
+  }
+  std::optional<BuildOnDisk> read() const { return read_build(spec, std::nullopt).value(); }
+  std::vector<Problem> pitfalls() const {
+    Config config;
+    config.apps["web"] = spec;
+    return build_pitfalls(config);
+  }
+};
+
+bool names(const std::vector<Problem>& problems, const std::string& text) {
+  return std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) {
+    return problem.warning && problem.message.find(text) != std::string::npos;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("an app without .next has no build unless it says so", "[build]") {
+  Site site;
+  CHECK_FALSE(site.read());
+  site.spec.health.build.kind = BuildSpec::Kind::next;
+  const auto build = site.read();
+  REQUIRE(build);
+  CHECK_FALSE(build->complete);
+  CHECK(build->missing == ".next/BUILD_ID is missing");
+  site.spec.health.build.kind = BuildSpec::Kind::none;
+  site.write(".next/BUILD_ID", "id");
+  CHECK_FALSE(site.read());
+}
+
+TEST_CASE("a build is found in .next, or where distDir put it", "[build]") {
+  Site site;
+  const std::string dist = GENERATE(as<std::string>{}, ".next", "out");
+  site.config(dist);
+  site.write(dist + "/BUILD_ID", "A1b2C3\n");
+  site.write(dist + "/export-marker.json", "{}");
+  site.spec.health.build.kind = BuildSpec::Kind::next;
+  const auto build = site.read();
+  REQUIRE(build);
+  CHECK(build->complete);
+  CHECK(build->id == "A1b2C3");
+  CHECK(build->config.dist_dir == dist);
+  CHECK(build->config.base_path == "/shop");
+  CHECK(build->changed_ms_ago);
+  CHECK_FALSE(build->builder);
+}
+
+TEST_CASE("a standalone output that was copied to its own place is whole", "[build]") {
+  Site site;
+  site.config(".next", "standalone");
+  site.write(".next/BUILD_ID", "A1b2C3");
+  site.write(".next/static/x.js");
+  CHECK_FALSE(site.read()->complete);
+  site.write("server.js");
+  CHECK(site.read()->complete);
+  CHECK(site.read()->config.standalone);
+  CHECK(site.pitfalls().empty());
+}
+
+TEST_CASE("what was not copied into a standalone output is a pitfall", "[build]") {
+  Site site;
+  site.config(".next", "standalone");
+  for (const auto* file : {".next/BUILD_ID", ".next/standalone/.next/BUILD_ID"}) {
+    site.write(file, "A1b2C3");
+  }
+  site.write(".next/export-marker.json");
+  site.write(".next/standalone/server.js");
+  site.write("public/logo.svg");
+  site.spec.command = {"node", ".next/standalone/server.js"};
+  REQUIRE(site.read()->complete);
+  CHECK(names(site.pitfalls(), ".next/static"));
+  CHECK(names(site.pitfalls(), "public"));
+  site.write(".next/standalone/.next/static/a.js");
+  site.write(".next/standalone/public/logo.svg");
+  CHECK(site.pitfalls().empty());
+  site.spec.command = {"node_modules/.bin/next", "start"};
+  CHECK(names(site.pitfalls(), "`next start` refuses"));
+}
+
+TEST_CASE("an id file is a build of its own", "[build]") {
+  Site site;
+  site.spec.health.build.kind = BuildSpec::Kind::file;
+  site.spec.health.build.id_file = site.directory.path() / "VERSION";
+  CHECK_FALSE(site.read()->complete);
+  site.write("VERSION", "\n");
+  CHECK(site.read()->missing.ends_with("VERSION is empty"));
+  site.write("VERSION", "  v1.2.3 \n");
+  CHECK(site.read()->complete);
+  CHECK(site.read()->id == "v1.2.3");
+}
+
+TEST_CASE("files that are no regular ones are nobody's build", "[build]") {
+  Site site;
+  fs::create_directories(site.directory.path() / ".next");
+  REQUIRE(::mkfifo((site.directory.path() / ".next/BUILD_ID").c_str(), 0644) == 0);
+  CHECK(site.read()->missing == ".next/BUILD_ID is missing");
+}

@@ -128,11 +128,16 @@ std::size_t width_of(const std::string& text) {
   return width;
 }
 
-/// Messages stand in a column of their own where there is room for all of the table; else each in a
-/// line below its row, so that it takes no column from anybody.
+/// Messages stand in a column of their own where it leaves room for all others; else each in a line
+/// below its row.
 std::string with_messages(std::vector<std::vector<Cell>> rows, const Look& look) {
   constexpr std::size_t kUnlimited = 10'000;
-  if (width_of(table(list_columns(), rows, kUnlimited, false)) <= look.width) {
+  constexpr std::size_t kReadable = 40;
+  auto shortened = rows;
+  for (auto& row : shortened) {
+    for (auto& cell : row) cell.text = truncated(cell.text, kReadable);
+  }
+  if (width_of(table(list_columns(), shortened, kUnlimited, false)) <= look.width) {
     return table(list_columns(), rows, look.width, look.colour);
   }
   std::vector<Cell> messages;

@@ -77,12 +77,12 @@ def test_table_at_80_columns_when_piped(ctl, serve):
     serve(answers({"instances": TWO_APPS}))
     done = ctl("list")
     rows = done.stdout.splitlines()
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert max(len(row) for row in rows) <= 80
     assert "\x1b" not in done.stdout
     assert rows[0].split()[:4] == ["app", "state", "pid", "restarts"]
     assert rows[2].startswith("backend   backoff")
-    assert "killed by SIGKILL" in rows[2]
+    assert rows[3].startswith("  killed by SIGKILL")
 
 
 def test_table_at_200_columns_shows_more(ctl, serve):
@@ -113,7 +113,7 @@ def test_long_names_and_nasty_messages(ctl, serve):
     serve(answers({"instances": rows}))
     done = ctl("list")
     assert "\x1b" not in done.stdout and "\x07" not in done.stdout
-    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_no_apps_is_said(ctl, serve):

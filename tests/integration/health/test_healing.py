@@ -7,12 +7,12 @@ import signal
 import pytest
 from lib import kernel
 
-HTTP = {"http": "/health", "interval": "200ms", "timeout": "150ms", "failures": 3}
+HTTP = {"http": "/health", "interval": "400ms", "timeout": "350ms", "failures": 3}
 
 ILLS = {
     "500": ({"status": 500}, {}, "500 X, 3 times in a row"),
-    "hang": ({"mode": "hang"}, {}, "no answer within 150 ms, 3 times in a row"),
-    "deadlock": ({"mode": "deadlock"}, {}, "no answer within 150 ms, 3 times in a row"),
+    "hang": ({"mode": "hang"}, {}, "no answer within 350 ms, 3 times in a row"),
+    "deadlock": ({"mode": "deadlock"}, {}, "no answer within 350 ms, 3 times in a row"),
     "close": ({"mode": "close"}, {}, "closed the connection without an answer"),
     "a wrong body": ({"body": "skeleton"}, {"expect": {"contains": "Orders"}}, "the body lacks 'Orders'"),
     "a header without end": ({"mode": "endless-header"}, {}, "its header is longer than 16 KiB"),

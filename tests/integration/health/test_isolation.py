@@ -71,7 +71,7 @@ def test_probes_of_many_apps_do_not_come_in_step(make_daemon):
 
 
 def test_after_a_crash_of_the_daemon_its_health_goes_on(sick):
-    daemon, patient = sick({"http": "/", "interval": "200ms", "timeout": "150ms"})
+    daemon, patient = sick({"http": "/", "interval": "400ms", "timeout": "350ms"})
     row = daemon.row("web")
     daemon.kill()
     asked = len(patient.wrote("request"))
@@ -102,12 +102,12 @@ def test_an_exec_probe_that_a_crash_has_orphaned_goes(sick):
 
 
 def test_stop_while_it_is_asked(sick):
-    daemon, patient = sick({"http": "/", "interval": "100ms", "timeout": "90ms"})
+    daemon, patient = sick({"http": "/", "interval": "100ms", "timeout": "90ms", "failures": 1000})
     for _ in range(20):
         daemon.ctl("stop", "web", timeout=10)
         assert not daemon.processes() and not kernel.listening(patient.port)
         daemon.ctl("start", "web", timeout=10)
     pid = daemon.row("web")["pid"]
     os.kill(pid, signal.SIGKILL)
-    kernel.eventually(lambda: daemon.row("web")["state"] == "online" and daemon.row("web")["pid"] != pid, "it is back")
+    kernel.eventually(lambda: (row := daemon.row("web"))["state"] == "online" and row["pid"] != pid, "it is back")
     assert json.loads(daemon.ctl("--json", "probe", "web").stdout)[0]["good"]

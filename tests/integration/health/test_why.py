@@ -7,7 +7,7 @@ import signal
 
 from lib import kernel
 
-HTTP = {"http": "/health", "interval": "200ms", "timeout": "150ms"}
+HTTP = {"http": "/health", "interval": "400ms", "timeout": "350ms"}
 
 
 def why(daemon, *args):

@@ -233,6 +233,8 @@ Task<void> Instance::halt() {
     if (left <= Milliseconds(0)) co_return;
     co_await changed_.wait(left);
   }
+  // Nobody is left to wait for a probe's command that is still under way.
+  if (probe_runs_ > 0) co_await end_orphaned_probes();
 }
 
 }  // namespace dixis

@@ -101,6 +101,16 @@ def test_an_exec_probe_that_a_crash_has_orphaned_goes(sick):
     assert daemon.row("web")["pid"] == pid and kernel.alive(pid)
 
 
+def test_the_end_of_the_daemon_takes_a_probe_along(sick):
+    daemon, _ = sick({"exec": ["sh", "-c", "test -e stuck || exit 0; " + FOREVER], "interval": "1h", "timeout": "50s"})
+    (daemon.root / "stuck").touch()
+    link = daemon.varlink(timeout=60)
+    link.send("Probe", {"targets": ["web"]})
+    kernel.eventually(lambda: of_probes(daemon), "the probe runs")
+    daemon.stop()
+    assert not kernel.marked(daemon.mark)
+
+
 def test_stop_while_it_is_asked(sick):
     daemon, patient = sick({"http": "/", "interval": "100ms", "timeout": "90ms", "failures": 1000})
     for _ in range(20):

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/logs/within.hpp"
 #include "daemon/model/words.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/stray.hpp"
@@ -182,6 +183,43 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
   co_return out;
 }
 
+namespace {
+
+/// Whether a death of this slot isn't in the archive's hands yet.
+bool owes_a_record(const Instance& instance) {
+  const auto death = instance.status(Desired::down).last_death;
+  const auto& record = instance.last_record();
+  return death && (!record || record->death.generation < death->generation);
+}
+
+}  // namespace
+
+/// The last deaths are on the disk, and the state worker has nothing of ours under way any more:
+/// the loop may go. Bounded: a disk that hangs doesn't keep the daemon.
+Task<void> Supervisor::Impl::settle_deaths() {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  const auto owing = [this] {
+    for (const auto& [name, app] : apps) {
+      for (const auto& slot : app.instances) {
+        if (owes_a_record(*slot)) return true;
+      }
+    }
+    return false;
+  };
+  asio::steady_timer pause(services.loop);
+  while (owing() && std::chrono::steady_clock::now() < until) {
+    pause.expires_after(std::chrono::milliseconds(5));
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  // What was appended is written before this is read.
+  for (int round = 0; round < 2; ++round) {
+    co_await asio::post(services.loop, asio::use_awaitable);
+    std::string nobody;
+    auto reading = services.deaths.read(std::move(nobody), 0);
+    co_await within(std::chrono::seconds(2), std::move(reading));
+  }
+}
+
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
@@ -194,6 +232,7 @@ Task<void> Supervisor::shut_down() {
       },
       Caller{.verb = "shutdown"});
   while (!operation->result()) co_await operation->changed().wait();
+  co_await impl_->settle_deaths();
 }
 
 bool Supervisor::shutting_down() const {

@@ -56,6 +56,7 @@ struct Supervisor::Impl {
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
   OperationPtr begin_boot();
+  Task<void> settle_deaths();
 
   // Verbs.
   using Body = std::function<Task<Outcome>(Target target, Instance::Report report)>;

@@ -6,8 +6,8 @@
 
 namespace dixis {
 
-/// Where a thousand coroutines become ready at once (all apps stop, all die), lets a few of them go on
-/// in each turn of the loop, so that who asks something in between is answered. Loop's thread.
+/// Where a thousand coroutines become ready at once (all apps stop, all die), lets a few of them go
+/// on in each turn of the loop, so that who asks something in between is answered. Loop's thread.
 class Turnstile {
  public:
   explicit Turnstile(boost::asio::io_context& loop) : loop_(loop) {}

@@ -39,7 +39,10 @@ struct Life {
     return out;
   }
   /// All that was appended is on the disk.
-  void settle() { io.run(), io.restart(); }
+  void settle() {
+    io.restart();  // a loop that has run dry stays stopped until then
+    io.run();
+  }
 };
 
 std::string text_of(const fs::path& file) {

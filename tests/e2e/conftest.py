@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from lib import kernel, site
+from lib import kernel, next_builds, site
 from lib.daemon import SOURCE
 from lib.fixtures import daemon, make_daemon, port, pytest_runtest_makereport  # noqa: F401
 
@@ -18,6 +18,12 @@ def built_site():
 @pytest.fixture(scope="session")
 def standalone_site():
     return site.prepare("standalone")
+
+
+@pytest.fixture(scope="session")
+def builds(built_site):
+    """(A, B): the sample site, and one with more pages."""
+    return built_site, next_builds.other_build(built_site)
 
 
 @pytest.fixture

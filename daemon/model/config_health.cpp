@@ -133,7 +133,7 @@ void settle_health(R& reader, AppDraft& app) {
   const auto& key = app.own_listener.front();
   if (spec.no_port) {
     reader.problem(key, "this asks the app's own listener, and 'port: none' says that it has none",
-                   "write where it listens: port: NUMBER, or HOST:PORT here");
+                   "write where it listens: port: NUMBER for the app, or a host and a port here");
     return;
   }
   // What a file says, or a script of package.json, is known at the start only.

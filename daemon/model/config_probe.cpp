@@ -30,7 +30,10 @@ void read_method(R& r, const V& v, HttpProbe& http) {
 /// Names in lower case, for a name may stand here once only, however it is written.
 using Headers = std::map<std::string, std::pair<std::string, std::string>>;
 
-Headers read_header_map(R& r, const V& v) {
+/// `of_request`: without those that say how it is sent.
+Headers read_header_map(R& r, const V& v, bool of_request) {
+  static constexpr std::array<std::string_view, 3> kOwn = {"connection", "content-length",
+                                                           "transfer-encoding"};
   Headers headers;
   if (!v.node.IsMap()) {
     r.problem(v, "expected a mapping of header names to values", "write headers: {Name: value}");
@@ -46,6 +49,8 @@ Headers read_header_map(R& r, const V& v) {
     if (!text) continue;
     if (const auto wrong = header_problem(name, *text)) {
       r.problem(value.key, value.path, wrong->message, wrong->hint);
+    } else if (of_request && std::find(kOwn.begin(), kOwn.end(), lower_case(name)) != kOwn.end()) {
+      r.problem(value.key, value.path, "'" + name + "' is set by dixis itself", "remove it");
     } else if (!headers.emplace(lower_case(name), std::pair(name, std::move(*text))).second) {
       r.problem(value.key, value.path, "the header '" + name + "' is here twice",
                 "upper and lower case make no difference; remove one of the two");
@@ -55,15 +60,7 @@ Headers read_header_map(R& r, const V& v) {
 }
 
 void read_headers(R& r, const V& v, HttpProbe& http) {
-  static constexpr std::array<std::string_view, 3> kOwn = {"connection", "content-length",
-                                                           "transfer-encoding"};
-  for (const auto& [lower, header] : read_header_map(r, v)) {
-    if (std::find(kOwn.begin(), kOwn.end(), lower) != kOwn.end()) {
-      r.problem(v, "the header '" + header.first + "' is set by dixis itself", "remove it");
-    } else {
-      http.headers.insert(header);
-    }
-  }
+  for (const auto& [lower, header] : read_header_map(r, v, true)) http.headers.insert(header);
 }
 
 void read_statuses(R& r, const V& v, HttpProbe& http) {
@@ -96,7 +93,8 @@ constexpr auto kExpectKeys = std::to_array<ConfigKey<HttpProbe>>({
     {"status", read_statuses},
     {"headers",
      [](R& r, const V& v, HttpProbe& h) {
-       for (auto& [name, header] : read_header_map(r, v)) h.expect_headers[name] = header.second;
+       for (auto& [name, header] : read_header_map(r, v, false))
+         h.expect_headers[name] = header.second;
      }},
     {"contains", [](R& r, const V& v, HttpProbe& h) { h.contains = r.texts(v, "a text"); }},
     {"lacks", [](R& r, const V& v, HttpProbe& h) { h.lacks = r.texts(v, "a text"); }},

@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "daemon/model/config_synonyms.hpp"
 #include "daemon/model/words.hpp"
 
 namespace dixis {
@@ -19,55 +20,6 @@ SourcePosition position(const YAML::Node& node, const SourcePosition& otherwise)
   const auto mark = node.Mark();
   if (mark.is_null()) return otherwise;
   return {otherwise.file, mark.line + 1, mark.column + 1};
-}
-
-/// What other supervisors call our keys.
-std::string synonym(std::string_view word) {
-  static const std::map<std::string_view, std::string_view> known = {
-      {"script", "command"},
-      {"exec", "command"},
-      {"execstart", "command"},
-      {"cmd", "command"},
-      {"args", "command"},
-      {"directory", "cwd"},
-      {"workingdirectory", "cwd"},
-      {"working_directory", "cwd"},
-      {"environment", "env"},
-      {"envfile", "env_file"},
-      {"environmentfile", "env_file"},
-      {"environment_file", "env_file"},
-      {"exec_mode", "instances"},
-      {"replicas", "instances"},
-      {"autorestart", "restart"},
-      {"max_restarts", "restart.give_up_after"},
-      {"restart_delay", "restart.backoff.first"},
-      {"kill_timeout", "stop.timeout"},
-      {"stopsignal", "stop.signal"},
-      {"stop_signal", "stop.signal"},
-      {"max_memory_restart", "restart_above"},
-      {"out_file", "logs"},
-      {"error_file", "logs"},
-      {"log_file", "logs"},
-      {"depends_on", "after"},
-      {"requires", "after"},
-      {"healthcheck", "health"},
-      {"url", "http"},
-      {"command", "exec"},
-      {"test", "exec"},
-      {"period", "interval"},
-      {"retries", "failures"},
-      {"status", "expect"},
-      {"body", "contains"},
-      {"nofile", "limits.files"},
-      {"services", "apps"},
-      {"programs", "apps"},
-      {"app", "apps"},
-  };
-  std::string lower(word);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const auto found = known.find(lower);
-  return found == known.end() ? std::string{} : std::string(found->second);
 }
 
 std::string listed(const std::vector<std::string>& words) {
@@ -186,7 +138,7 @@ bool ConfigReader::has_value(const ConfigValue& value) {
 }
 
 void ConfigReader::unknown_key(const ConfigEntry& entry, const std::vector<std::string>& known) {
-  auto hint = synonym(entry.name);
+  auto hint = key_synonym(entry.name);
   if (hint.empty() ||
       std::find(known.begin(), known.end(), hint.substr(0, hint.find('.'))) == known.end()) {
     hint = nearest(entry.name, known).value_or("");

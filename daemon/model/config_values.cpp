@@ -18,7 +18,12 @@ std::vector<std::string> read_words(ConfigReader& reader, const ConfigValue& val
   if (!line) return words;
   auto split = split_words(*line);
   if (!split) {
-    reader.problem(value, split.error().message, split.error().hint);
+    // A command may stand under another key than 'command'.
+    constexpr std::string_view kKey = "command: ";
+    auto hint = split.error().hint;
+    if (const auto at = hint.find(kKey); at != std::string::npos)
+      hint.replace(at, kKey.size(), value.name() + ": ");
+    reader.problem(value, split.error().message, std::move(hint));
   } else if (split->front().empty()) {
     reader.problem(value, kEmpty, kFirstWord);
   } else {

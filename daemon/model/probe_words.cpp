@@ -36,7 +36,7 @@ std::optional<Error> host_problem(const std::string& host) {
     return std::nullopt;
   return Error{
       "a probe asks this machine: " + in_quotes(host) + " is neither a number nor localhost",
-      "write 127.0.0.1; the name that the app expects can go to headers: {Host: NAME}"};
+      "write 127.0.0.1, or the number where the app listens"};
 }
 
 Result<HttpProbe> parse_url(std::string_view rest) {
@@ -52,7 +52,10 @@ Result<HttpProbe> parse_url(std::string_view rest) {
   if (!address || address->host.empty())
     return Error{"expected http://HOST:PORT/PATH; got 'http://" + std::string(where) + "'",
                  "for example http://127.0.0.1:3000/api/health"};
-  if (auto wrong = host_problem(address->host)) return *wrong;
+  if (auto wrong = host_problem(address->host)) {
+    wrong->hint = "write 127.0.0.1; the name that the app expects can go to headers: {Host: NAME}";
+    return *wrong;
+  }
   probe.host = address->host;
   probe.port = has_port ? address->port : kHttpPort;
   probe.path = rest.substr(end);
@@ -226,15 +229,21 @@ std::optional<Error> header_problem(std::string_view name, std::string_view valu
 }
 
 Result<std::regex> compile_expression(std::string_view expression) {
-  // Beyond this, compiling and matching recurse too deep.
-  constexpr std::size_t kLargest = 20'000;
+  // Each state of it costs time at each character.
+  constexpr std::size_t kLargest = 2'000;
   constexpr std::size_t kLongest = 1'000;
+  // libstdc++'s usual way backtracks and recurses once a character: a long body overflows the
+  // stack.
+  constexpr auto kFlags = std::regex::ECMAScript | std::regex_constants::__polynomial;
   if (expression.size() > kLongest ||
       repetitions(expression, kLargest) > kLargest / std::max<std::size_t>(1, expression.size()))
     return Error{"this expression is too large", "shorten it, or repeat less often in {braces}"};
+  const std::string text(expression);
   try {
-    return std::regex(expression.begin(), expression.end(),
-                      std::regex::ECMAScript | std::regex_constants::__polynomial);
+    const std::regex by_itself(text, kFlags);  // "a)(b" would be whole between the parentheses
+    // A search begins anew at each character: quadratic, minutes for a long line. Anchored, it
+    // passes once, and ends at once where it begins anew.
+    return std::regex("^[\\s\\S]*(?:" + text + ")", kFlags);
   } catch (const std::regex_error& error) {
     std::string reason = error.what();
     while (reason.ends_with('.')) reason.pop_back();

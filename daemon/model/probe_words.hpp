@@ -27,8 +27,10 @@ Result<StatusRange> parse_status(std::string_view text);
 /// What is wrong with a header. The value is not in the message: it may be a secret.
 std::optional<Error> header_problem(std::string_view name, std::string_view value);
 
-/// The expression of `matches`, ready for std::regex_search. It is made for any body: libstdc++'s
-/// usual way recurses once a character and overflows the stack on a long one.
+/// The expression of `matches`, for std::regex_search: finds whether it is anywhere in a text, in
+/// time in proportion to the text's length and with a stack that doesn't grow with it. What is
+/// matched (the submatches) says nothing. Not on the loop's thread: 256 KiB may take a second or
+/// two.
 Result<std::regex> compile_expression(std::string_view expression);
 
 /// As people see a probe: "http /api/health", "http 127.0.0.1:3000/x", "tcp 3000", "tcp",

@@ -12,7 +12,7 @@ QUICK = {"start": {"stable": "50ms"}}
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(make_daemon):
     daemon = make_daemon()
-    app = {name: daemon.recorder(name, port="none", **QUICK) for name in ("gone", "same", "tuned", "other")}
+    app = {name: daemon.recorder(name, port="none", **QUICK) for name in ("gone", "same", "tuned", "probed", "other")}
     daemon.configure(app)
     daemon.start()
     daemon.ctl("start", "all")
@@ -20,22 +20,25 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(make_daemon):
     app["fresh"] = daemon.recorder("fresh", port="none", **QUICK)
     del app["gone"]
     app["tuned"] = {**app["tuned"], "stop": {"timeout": "3s"}, "tags": ["t"]}
+    app["probed"] = {**app["probed"], "health": {"exec": "true"}, "on_unhealthy": "mark", "build": "none"}
     app["other"] = {**app["other"], "env": {"A": "1"}, "umask": "077"}
     daemon.configure(app)
     plan = {item["app"]: item for item in daemon.ctl_json("load", "--dry-run")["plan"]}
     actions = {name: item["action"] for name, item in plan.items()}
-    assert actions == {"fresh": "add", "gone": "remove", "same": "keep", "tuned": "update", "other": "restart"}
+    assert actions == {"fresh": "add", "gone": "remove", "same": "keep", "tuned": "update", "probed": "update",
+                       "other": "restart"}
     assert sorted(plan["tuned"]["changed"]) == ["stop", "tags"]
+    assert sorted(plan["probed"]["changed"]) == ["build", "health", "on_unhealthy"]
     assert sorted(plan["other"]["changed"]) == ["env", "umask"]
     text = daemon.ctl("load", "--dry-run").stdout
     assert "(umask, env)" in text and "1 app stays" in text
     assert {row["app"]: row["pid"] for row in daemon.rows()} == pids
-    assert all(kernel.alive(pid) for pid in pids.values()) and len(daemon.processes()) == 4
+    assert all(kernel.alive(pid) for pid in pids.values()) and len(daemon.processes()) == 5
 
     said = daemon.ctl("load").stdout
     now = {row["app"]: row["pid"] for row in daemon.rows()}
-    assert set(now) == {"fresh", "same", "tuned", "other"}
-    assert (now["same"], now["tuned"]) == (pids["same"], pids["tuned"]), said
+    assert set(now) == {"fresh", "same", "tuned", "probed", "other"}
+    assert all(now[name] == pids[name] for name in ("same", "tuned", "probed")), said
     assert now["other"] != pids["other"] and not kernel.alive(pids["other"]) and not kernel.alive(pids["gone"])
     assert kernel.environment(now["other"])["A"] == "1" and kernel.alive(now["fresh"])
     assert daemon.ctl("load").stdout == "nothing to do\n"

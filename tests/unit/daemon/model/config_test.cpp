@@ -140,6 +140,36 @@ TEST_CASE("every key ends in its field", "[config]") {
                                                       {"EMPTY", ""}});
   CHECK(app.env_files == std::vector<fs::path>{cwd / ".env", cwd / ".env.production"});
   CHECK(app.listen == ListenAddress{"127.0.0.1", 3001});
+  ProbeSpec page;
+  page.what = HttpProbe{.method = "GET",
+                        .path = "/orders",
+                        .headers = {{"X-Probe", "1"}},
+                        .status = {{307, 307}},
+                        .expect_headers = {{"location", "/auth/login"}},
+                        .contains = {"login"},
+                        .lacks = {"skeleton", "500"},
+                        .matches = "log(in|out)"};
+  page.name = "http /orders";
+  page.interval = 5s;
+  page.timeout = 1s;
+  page.failures = 2;
+  page.successes = 4;
+  ProbeSpec port;
+  port.what = TcpProbe{"127.0.0.1", 3001};
+  port.name = "tcp 127.0.0.1:3001";
+  ProbeSpec script;
+  script.what = ExecProbe{{"./check.sh", "--quick"}};
+  script.name = "exec check.sh";
+  ProbeSpec notify;
+  notify.what = NotifyProbe{true};
+  notify.name = "notify";
+  notify.interval = 30s;
+  CHECK(app.health.probes == std::vector<ProbeSpec>{page, port, script, notify});
+  CHECK(app.health.on_unhealthy == OnUnhealthy::mark);
+  CHECK(app.health.build == BuildSpec{BuildSpec::Kind::file, cwd / "VERSION", "/version"});
+  CHECK(app.health.on_new_build == OnNewBuild::restart);
+  CHECK(app.health.new_build_settle == 5s);
+  CHECK_FALSE(app.health.assets);
   CHECK(app.start == StartPolicy{90s, 1500ms});
   CHECK(app.stop == StopPolicy{SIGINT, 20s});
   CHECK(app.restart ==
@@ -270,6 +300,17 @@ TEST_CASE("changes that need a new process are told from those that don't", "[co
   CHECK_FALSE(needs_new_process(changed_keys(before, after)));
   after.env["A"] = "b";
   CHECK(needs_new_process(changed_keys(before, after)));
+  after = before;
+  after.health.probes.emplace();
+  after.health.on_unhealthy = OnUnhealthy::mark;
+  after.health.build.kind = BuildSpec::Kind::none;
+  after.health.on_new_build = OnNewBuild::restart;
+  after.health.new_build_settle = 1s;
+  after.health.assets = false;
+  CHECK(changed_keys(before, after) == std::vector<std::string>{"health", "on_unhealthy", "build",
+                                                                "on_new_build", "new_build_settle",
+                                                                "assets"});
+  CHECK_FALSE(needs_new_process(changed_keys(before, after)));
   after = before;
   after.no_port = true;
   CHECK(changed_keys(before, after) == std::vector<std::string>{"port"});

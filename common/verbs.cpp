@@ -21,7 +21,8 @@ constexpr std::array kVerbs{
     Verb{"stop", "", "Stop", kOperator, "APP... [--no-wait]",
          "stop the whole tree, and verify that nothing of it is left", true},
     Verb{"restart", "", "Restart", kOperator, "APP... [--no-wait] [--force]",
-         "check, stop, start, and prove the new process; --force skips the check", true},
+         "check, stop, start, and prove the new process; --force skips the check; --no-wait is refused "
+         "while a build is under way", true},
     Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait]",
          "replace without losing a request", true, false},
     Verb{"add", "", "Add", kOwner,

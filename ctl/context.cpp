@@ -16,6 +16,12 @@ Failure not_understood(const std::string& what) {
           "compare the versions with `dixisctl version`"};
 }
 
+Answer<boost::json::array> array_of(const boost::json::object& reply, std::string_view name) {
+  const boost::json::value* field = reply.if_contains(name);
+  if (field != nullptr && field->is_array()) return field->get_array();
+  return not_understood("it has no array '" + std::string(name) + "'");
+}
+
 boost::json::array targets_of(const Arguments& arguments) {
   boost::json::array targets;
   for (const std::string& operand : arguments.operands) targets.emplace_back(operand);

@@ -31,6 +31,9 @@ Answer<T> read_as(const boost::json::object& reply) {
   return value;
 }
 
+/// The array in a reply. An absent one is a stranger's reply: an empty list would be a lie.
+Answer<boost::json::array> array_of(const boost::json::object& reply, std::string_view name);
+
 /// A field of a reply as a value. Where it is absent or null the value keeps its default; where it
 /// is of another kind the reply is malformed.
 template <class T>

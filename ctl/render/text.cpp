@@ -1,5 +1,6 @@
 #include "ctl/render/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -45,6 +46,19 @@ bool must_be_visible(char32_t value) {
          value == 0x200E || value == 0x200F ||               // marks of direction
          (value >= 0x2028 && value <= 0x202E) ||             // line ends, embeddings, overrides
          (value >= 0x2066 && value <= 0x2069) || value == 0xFEFF;
+}
+
+/// How many bytes of printable text fit into `width` columns; one character at least.
+std::size_t bytes_within(std::string_view text, std::size_t width) {
+  std::size_t used = 0;
+  std::size_t bytes = 0;
+  while (bytes < text.size()) {
+    const CodePoint point = first_code_point(text.substr(bytes));
+    used += columns_of(point.value);
+    if (used > width && bytes > 0) break;
+    bytes += point.bytes;
+  }
+  return bytes;
 }
 
 std::string escaped(unsigned value, const char* form) {
@@ -120,6 +134,41 @@ std::string truncated(std::string_view text, std::size_t width) {
   std::string_view kept = text.substr(0, bytes);
   while (kept.ends_with(' ')) kept.remove_suffix(1);
   return std::string(kept) + "…";
+}
+
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  constexpr std::size_t kNarrowest = 8;
+  width = std::max(width, kNarrowest);
+  const std::size_t blanks = std::min(text.find_first_not_of(' '), text.size());
+  const std::string indent(std::min(blanks, width / 2), ' ');
+  text.remove_prefix(blanks);
+  std::vector<std::string> lines;
+  do {
+    const std::size_t room = width - indent.size();
+    std::size_t end = bytes_within(text, room);
+    std::size_t next = end;
+    if (end < text.size()) {
+      const std::size_t blank = text.rfind(' ', end);
+      if (blank != std::string_view::npos && blank > 0) end = next = blank;
+    }
+    while (next < text.size() && text[next] == ' ') ++next;
+    while (end > 0 && text[end - 1] == ' ') --end;
+    lines.push_back(indent + std::string(text.substr(0, end)));
+    text.remove_prefix(next);
+  } while (!text.empty());
+  return lines;
+}
+
+std::string without_tabs(std::string_view text) {
+  std::string out;
+  for (const char letter : text) {
+    if (letter == '\t') {
+      out += "  ";
+    } else {
+      out += letter;
+    }
+  }
+  return out;
 }
 
 std::string padded(std::string_view text, std::size_t width, bool right_aligned) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Text on a terminal. Everything that comes from the daemon may hold an app's output: it is
 /// escaped before it is printed.
@@ -20,6 +21,13 @@ std::size_t display_width(std::string_view text);
 
 /// At most `width` columns of printable text; where something is cut it ends with "…".
 std::string truncated(std::string_view text, std::size_t width);
+
+/// Printable text in lines of at most `width` columns, broken at blanks where there are some. The
+/// blanks that it begins with stay, and indent the lines after the first, too.
+std::vector<std::string> wrapped(std::string_view text, std::size_t width);
+
+/// With two blanks for each tab.
+std::string without_tabs(std::string_view text);
 
 /// Filled with blanks to `width` columns, on the right or on the left.
 std::string padded(std::string_view text, std::size_t width, bool right_aligned = false);

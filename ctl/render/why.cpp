@@ -36,24 +36,13 @@ std::string short_id(const std::string& id) {
   return id.size() <= kShownId + 1 ? id : id.substr(0, kShownId) + "…";
 }
 
-/// Words in lines of at most `width` columns, each indented.
-std::string wrapped(const std::string& text, std::size_t width) {
-  const std::size_t room = std::max<std::size_t>(20, width) - kIndent;
+/// A paragraph below a headline; nothing for nothing.
+std::string paragraph(const std::string& text, const Look& look) {
   std::string out;
-  std::string line;
-  std::size_t at = 0;
-  const auto flush = [&] {
+  if (text.empty()) return out;
+  for (const auto& line : wrapped(printable(text), look.width - std::min(look.width, kIndent))) {
     out += std::string(kIndent, ' ') + line + "\n";
-    line.clear();
-  };
-  while (at < text.size()) {
-    const std::size_t blank = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, blank - at);
-    if (!line.empty() && display_width(line) + 1 + display_width(word) > room) flush();
-    line += (line.empty() ? "" : " ") + word;
-    at = blank + 1;
   }
-  if (!line.empty()) flush();
   return out;
 }
 
@@ -74,6 +63,19 @@ const InstanceStatus* status_of(const std::vector<InstanceStatus>& instances,
   return found == instances.end() ? nullptr : &*found;
 }
 
+/// One probe's answer; what doesn't fit beside goes below.
+std::string probe_line(const std::string& name, const ProbeReport& probe, const Look& look) {
+  const std::string shown = "  " + printable(probe.probe) + "  ";
+  const std::string verdict = probe.good ? "good" : "bad";
+  const std::string latency =
+      probe.latency_ms ? "  " + duration_words(milliseconds(*probe.latency_ms)) : "";
+  const std::string message = printable(probe.message);
+  const std::size_t used = display_width(name + shown + verdict + latency + "  " + message);
+  return styled(name, Style::strong, look.colour) + shown +
+         styled(verdict, probe.good ? Style::good : Style::bad, look.colour) + latency +
+         (used <= look.width ? "  " + message + "\n" : "\n" + paragraph(probe.message, look));
+}
+
 }  // namespace
 
 std::string now_words(const InstanceStatus& status) {
@@ -87,22 +89,19 @@ std::string now_words(const InstanceStatus& status) {
 }
 
 std::string death_view(const DeathRecord& record, const Look& look) {
-  const auto paragraph = [&](const std::string& text) {
-    return text.empty() ? "" : wrapped(printable(text), look.width);
-  };
   std::string out = "  " +
                     styled(printable(local_time(record.death.at)), Style::strong, look.colour) +
                     ago(record.death.at, look) + "\n";
-  out += paragraph(life_words(record));
-  out += styled(paragraph(record.death.message), Style::bad, look.colour);
-  if (record.probe_answer) out += paragraph("its probe: " + *record.probe_answer);
-  if (!record.last_lines.empty()) out += paragraph("its last lines:");
+  out += paragraph(life_words(record), look);
+  out += styled(paragraph(record.death.message, look), Style::bad, look.colour);
+  if (record.probe_answer) out += paragraph("its probe: " + *record.probe_answer, look);
+  if (!record.last_lines.empty()) out += paragraph("its last lines:", look);
   for (const auto& line : record.last_lines) {
     const std::size_t room = std::max<std::size_t>(20, look.width) - kIndent - 2;
     out += std::string(kIndent, ' ') + styled("| ", Style::faint, look.colour) +
-           truncated(printable(line), room) + "\n";
+           truncated(printable(without_tabs(line)), room) + "\n";
   }
-  return out + paragraph(record.reaction);
+  return out + paragraph(record.reaction, look);
 }
 
 std::string why_view(const std::vector<DeathRecord>& deaths,
@@ -113,9 +112,13 @@ std::string why_view(const std::vector<DeathRecord>& deaths,
                            return each.app == status.app;
                          }) > 1;
     if (!out.empty()) out += "\n";
-    out += styled(printable(slot_name(status.app, status.instance, several || status.instance > 0)),
-                  Style::strong, look.colour) +
-           ": " + printable(now_words(status)) + "\n";
+    const auto name =
+        printable(slot_name(status.app, status.instance, several || status.instance > 0));
+    std::string now;
+    for (const auto& line : wrapped(name + ": " + printable(now_words(status)), look.width)) {
+      now += line + "\n";
+    }
+    out += styled(name, Style::strong, look.colour) + now.substr(std::min(name.size(), now.size()));
     bool any = false;
     for (const auto& record : deaths) {
       if (status_of(instances, record) != &status) continue;
@@ -136,15 +139,13 @@ std::string probe_view(const std::vector<ProbeReport>& probes,
     for (const auto& probe : probes) {
       if (probe.app != status.app || probe.instance != status.instance) continue;
       any = true;
-      out +=
-          styled(name, Style::strong, look.colour) + "  " + printable(probe.probe) + "  " +
-          styled(probe.good ? "good" : "bad", probe.good ? Style::good : Style::bad, look.colour) +
-          (probe.latency_ms ? "  " + duration_words(milliseconds(*probe.latency_ms)) : "") + "  " +
-          printable(probe.message) + "\n";
+      out += probe_line(name, probe, look);
     }
     if (!any) {
-      out += styled(name, Style::strong, look.colour) +
-             (status.pid ? "  it has no probe" : "  it does not run") + "\n";
+      out += styled(name, Style::strong, look.colour) + "\n" +
+             paragraph(status.pid ? "it has no probe: `health:` in its configuration adds one"
+                                  : "there is nothing to probe: it is " + state_name(status.state),
+                       look);
     }
   }
   return out;

@@ -16,13 +16,6 @@ Answer<boost::json::object> ask(const Context& context, const std::string& metho
   return client->ask(method, std::move(parameters));
 }
 
-/// An absent array is an older daemon's or a stranger's reply: an empty list would be a lie.
-Answer<boost::json::array> array_of(const boost::json::object& reply, std::string_view name) {
-  const boost::json::value* field = reply.if_contains(name);
-  if (field != nullptr && field->is_array()) return field->get_array();
-  return not_understood("it has no array '" + std::string(name) + "'");
-}
-
 /// The instances that were named, themselves or by their app, and aren't online. Globs and 'all'
 /// name nothing in particular.
 std::string not_online(const Arguments& arguments, const std::vector<InstanceStatus>& instances) {

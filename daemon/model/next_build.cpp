@@ -17,12 +17,6 @@ std::string text_at(const bj::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
 
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
 bool is_id_letter(char letter) {
   const auto c = static_cast<unsigned char>(letter);
   return std::isalnum(c) != 0 || letter == '-' || letter == '_' || letter == '.' || letter == '~';
@@ -39,6 +33,17 @@ void collect_ids(std::string_view html, std::string_view marker, std::vector<std
     if (!id.empty() && ends && std::find(out.begin(), out.end(), id) == out.end()) {
       out.push_back(id);
     }
+  }
+}
+
+/// Every text that is a path below static/, however deep it lies. NOLINTNEXTLINE(misc-no-recursion)
+void collect_static(const bj::value& value, std::set<std::string>& out) {
+  if (value.is_string()) {
+    if (value.get_string().starts_with("static/")) out.emplace(value.get_string());
+  } else if (value.is_array()) {
+    for (const auto& item : value.get_array()) collect_static(item, out);
+  } else if (value.is_object()) {
+    for (const auto& member : value.get_object()) collect_static(member.value(), out);
   }
 }
 
@@ -69,7 +74,38 @@ Result<NextConfig> parse_required_server_files(std::string_view json) {
   out.asset_prefix = text_at(object, "assetPrefix");
   out.standalone = text_at(object, "output") == "standalone";
   out.relative_app_dir = text_at(document.get_object(), "relativeAppDir");
+  if (const auto* const files = document.get_object().if_contains("files");
+      files != nullptr && files->is_array()) {
+    for (const auto& file : files->get_array()) {
+      if (file.is_string()) out.files.emplace_back(file.get_string());
+    }
+  }
   return out;
+}
+
+std::vector<std::string> static_files_of_manifest(std::string_view json) {
+  boost::system::error_code error;
+  const auto document = bj::parse(json, error);
+  std::set<std::string> out;
+  if (!error) collect_static(document, out);
+  return {out.begin(), out.end()};
+}
+
+std::vector<std::string> pages_of_manifest(std::string_view json) {
+  boost::system::error_code error;
+  const auto document = bj::parse(json, error);
+  std::vector<std::string> out;
+  if (error || !document.is_object()) return out;
+  for (const auto& page : document.get_object()) {
+    if (page.value().is_string()) out.emplace_back(page.value().get_string());
+  }
+  return out;
+}
+
+std::string build_id_in(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
 }
 
 NextBuild judge_next_build(const NextFiles& files) {
@@ -79,26 +115,27 @@ NextBuild judge_next_build(const NextFiles& files) {
     out.missing = dist + "/BUILD_ID is missing";
     return out;
   }
-  const auto id = trimmed(files.build_id.text);
+  const auto id = build_id_in(files.build_id.text);
   if (id.empty()) {
     out.missing = dist + "/BUILD_ID is empty";
     return out;
   }
   out.id = id;
   // BUILD_ID comes seconds before the build has ended (DESIGN, 'Traps').
+  const bool in_order = files.export_marker.modified_ns >= files.build_id.modified_ns;
   if (!files.export_marker.exists) {
     out.missing = dist + "/export-marker.json is missing";
-  } else if (files.export_marker.modified_ns < files.build_id.modified_ns) {
+  } else if (!in_order && !files.ssg_manifest.exists) {
     out.missing = dist + "/export-marker.json is older than BUILD_ID";
   } else if (files.config.standalone) {
     if (!files.standalone_build_id.exists) {
       out.missing = dist + "/standalone is missing";
-    } else if (trimmed(files.standalone_build_id.text) != id) {
+    } else if (build_id_in(files.standalone_build_id.text) != id) {
       out.missing = dist + "/standalone is of build " +
-                    short_build_id(trimmed(files.standalone_build_id.text));
+                    short_build_id(build_id_in(files.standalone_build_id.text));
     } else if (!files.standalone_server.exists) {
       out.missing = dist + "/standalone/server.js is missing";
-    } else if (files.standalone_server.modified_ns < files.build_id.modified_ns) {
+    } else if (in_order && files.standalone_server.modified_ns < files.build_id.modified_ns) {
       out.missing = dist + "/standalone/server.js is older than BUILD_ID";
     }
   }

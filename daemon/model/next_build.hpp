@@ -12,6 +12,9 @@
 /// What the files of a Next.js build say. Pure: texts and times in, facts out.
 namespace dixis {
 
+/// The id that the text of an id file holds; "" if there is none.
+std::string build_id_in(std::string_view text);
+
 /// A file as it was found.
 struct BuildFile {
   bool exists = false;
@@ -21,18 +24,28 @@ struct BuildFile {
 
 /// From `required-server-files.json` (present once a build got that far), else defaults.
 struct NextConfig {
-  std::string dist_dir{".next"};   ///< relative to the app's directory
-  std::string base_path{};         ///< "" or "/shop"
-  std::string asset_prefix{};      ///< "" or "https://cdn…"
-  bool standalone = false;         ///< output: standalone
-  std::string relative_app_dir{};  ///< standalone: where server.js lies below .next/standalone
+  std::string dist_dir{".next"};     ///< relative to the app's directory
+  std::string base_path{};           ///< "" or "/shop"
+  std::string asset_prefix{};        ///< "" or "https://cdn…"
+  bool standalone = false;           ///< output: standalone
+  std::string relative_app_dir{};    ///< standalone: where server.js lies below .next/standalone
+  std::vector<std::string> files{};  ///< what a server needs, relative to the app's directory
 };
 Result<NextConfig> parse_required_server_files(std::string_view json);
+
+/// The browser's files that `build-manifest.json` or `app-build-manifest.json` names, relative to
+/// the build's directory ("static/chunks/main-….js"), each once. Empty if it isn't one.
+std::vector<std::string> static_files_of_manifest(std::string_view json);
+
+/// The pages that `server/pages-manifest.json` or `server/app-paths-manifest.json` names, relative
+/// to `server` ("app/page.js"). Empty if it isn't one.
+std::vector<std::string> pages_of_manifest(std::string_view json);
 
 /// The files that tell whether a build is whole.
 struct NextFiles {
   BuildFile build_id{};
   BuildFile export_marker{};
+  BuildFile ssg_manifest{};  ///< static/<id>/_ssgManifest.js, written right before the marker
   BuildFile standalone_build_id{};
   BuildFile standalone_server{};
   NextConfig config{};
@@ -44,6 +57,7 @@ struct NextBuild {
   bool complete = false;
   std::string missing{};  ///< why not complete: ".next/standalone/server.js is missing"
 };
+/// Times tell an earlier build's files from this one's, unless they were lost in copying.
 NextBuild judge_next_build(const NextFiles& files);
 
 /// The build ids that an HTML page names (App Router `\"b\":\"<id>\"`, Pages Router "buildId").

@@ -1,205 +1,276 @@
 #include "daemon/run/death_archive.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <deque>
-#include <fcntl.h>
-#include <fstream>
-#include <map>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <exception>
+#include <stdexcept>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
-#include "common/json.hpp"
-#include "common/utf8.hpp"
-#include "daemon/run/document.hpp"
-#include "daemon/sys/fd.hpp"
+#include "daemon/logs/within.hpp"
+#include "daemon/run/death_file.hpp"
+#include "daemon/run/death_line.hpp"
+#include "daemon/run/notifier.hpp"
 
 namespace dixis {
-
 namespace {
 
 namespace asio = boost::asio;
-namespace bj = boost::json;
-namespace fs = std::filesystem;
 
-constexpr std::size_t kKeptOfApp = 50;
-constexpr std::size_t kMostBytes = 8U << 10U;   // of one death
-constexpr std::uintmax_t kSmall = 256U << 10U;  // not worth a compaction
-constexpr std::size_t kMostWaiting = 1000;      // deaths in memory while the disk takes none
+/// What a disk that takes nothing leaves in memory; the oldest goes first.
+constexpr std::size_t kQueued = 4000;
 
-/// A line of the file: a document of its own, so that a cut or damaged one is known.
-std::string to_line(DeathRecord record) {
-  for (auto& line : record.last_lines) line = valid_utf8(std::move(line));
-  std::string text;
-  do {
-    bj::object document = json::write(record).get_object();
-    document["version"] = 1;
-    text = document_text(std::move(document));
-    // The oldest lines are the least telling.
-    if (text.size() > kMostBytes && !record.last_lines.empty()) {
-      record.last_lines.erase(record.last_lines.begin());
-    } else {
-      break;
-    }
-  } while (true);
-  return text;
-}
+/// What was appended and isn't durable yet.
+struct Queued {
+  std::uint64_t number = 0;
+  DeathLine line{};
+};
 
-std::optional<DeathRecord> from_line(const std::string& line) {
-  const auto document = parse_document(line);
-  DeathRecord record;
-  if (!document || !json::read(bj::value(*document), record)) return std::nullopt;
-  return record;
-}
+/// The worker's side.
+struct Shelf {
+  Shelf(std::filesystem::path directory, StepHook hook)
+      : file(std::move(directory), std::move(hook)) {}
+  DeathFile file;
+  std::uint64_t durable = 0;  ///< the number of the last one that is
+};
 
-/// All that can be read, oldest first.
-std::vector<std::string> read_lines(const fs::path& file) {
-  std::vector<std::string> out;
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) out.push_back(std::move(line));
-  return out;
-}
+struct Written {
+  Result<void> result{};
+  std::vector<std::string> remarks{};
+};
 
-Result<void> write_all(int fd, std::string_view text, const std::string& what) {
-  while (!text.empty()) {
-    const auto size = ::write(fd, text.data(), text.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return errno_error(what, errno);
-    text.remove_prefix(static_cast<std::size_t>(size));
-  }
-  return {};
-}
+struct Found {
+  Result<std::vector<DeathRecord>> records{std::vector<DeathRecord>()};
+  std::uint64_t durable = 0;
+  std::vector<std::string> remarks{};
+};
 
-/// Keeps the newest of each app, in a new file that replaces the old one. Worker only.
-Result<void> compact(const fs::path& file) {
-  const auto lines = read_lines(file);
-  std::map<std::string, std::size_t> kept;
-  std::deque<std::string> out;
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    const auto record = from_line(*line);
-    if (record && ++kept[record->app] <= kKeptOfApp) out.push_front(*line + "\n");
-  }
-  std::string text;
-  for (const auto& line : out) text += line;
-  const fs::path fresh = file.string() + ".new";
-  if (const auto written = write_document_file(fresh, text, true); !written) return written;
-  const std::string what = "cannot replace " + file.string();
-  if (::rename(fresh.c_str(), file.c_str()) != 0) return errno_error(what, errno);
-  const UniqueFd directory(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) return errno_error(what, errno);
-  return {};
-}
-
-/// Appends with one write, and has it on the disk when it returns. Worker only.
-Result<void> append_lines(const fs::path& file, const std::string& text) {
-  const std::string what = "cannot write " + file.string();
-  std::error_code ignored;
-  fs::create_directories(file.parent_path(), ignored);
-  const UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-                           S_IRUSR | S_IWUSR));
-  if (!fd) return errno_error(what, errno);
-  struct stat facts {};
-  if (::fstat(fd.get(), &facts) != 0) return errno_error(what, errno);
-  // A line that a power cut has torn must not swallow the next one.
-  char last = '\n';
-  if (facts.st_size > 0 && ::pread(fd.get(), &last, 1, facts.st_size - 1) != 1) last = '\0';
-  const auto written = write_all(fd.get(), (last == '\n' ? "" : "\n") + text, what);
-  if (!written) {
-    // Half a line would be damage; without room even this may fail, and then it is skipped later.
-    [[maybe_unused]] const int undone = ::ftruncate(fd.get(), facts.st_size);
-    return written;
-  }
-  if (::fdatasync(fd.get()) != 0) return errno_error(what, errno);
-  return {};
-}
-
-/// Grows by at most as much as it holds until it is made small again.
-std::uintmax_t next_compaction(const fs::path& file) {
-  std::error_code error;
-  const auto size = fs::file_size(file, error);
-  return std::max(kSmall, error ? 0 : 2 * size);
+void warn(const std::vector<std::string>& remarks) {
+  for (const std::string& remark : remarks) spdlog::warn("{}", remark);
 }
 
 }  // namespace
 
-struct DeathArchive::Impl : std::enable_shared_from_this<DeathArchive::Impl> {
-  Impl(asio::io_context& context, Worker& on, const fs::path& directory)
-      : loop(context), worker(on), file(directory / "deaths.jsonl") {}
+struct DeathArchive::Impl : std::enable_shared_from_this<Impl> {
+  Impl(asio::any_io_executor executor, Worker& state_worker, std::filesystem::path directory,
+       Options given)
+      : loop(std::move(executor)),
+        worker(state_worker),
+        options(std::move(given)),
+        shelf(std::make_shared<Shelf>(std::move(directory), options.before_step)),
+        retry(loop) {}
 
-  Task<void> write();
+  void push(DeathLine line);
+  void drop_oldest(const std::string& app);
+  void start_writing();
+  Task<void> write_all();
+  Task<Written> write(std::vector<DeathLine> lines, std::uint64_t last);
+  Task<Found> look(std::string app, std::size_t limit, std::optional<std::uint32_t> instance);
+  void note_failure(const Error& error);
+  void note_success(std::uint64_t last);
+  void try_again_later();
 
-  asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  Worker& worker;          // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  fs::path file;
-  std::deque<DeathRecord> waiting{};  ///< not on the disk yet, oldest first
+  asio::any_io_executor loop;
+  Worker& worker;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  Options options;
+  std::shared_ptr<Shelf> shelf;  ///< touched on the worker only
+  std::deque<Queued> queue{};
+  std::uint64_t last_number = 0;
   bool writing = false;
-  bool warned = false;
-  std::uintmax_t compact_at = 0;
+  bool broken = false;   ///< the last write failed
+  std::size_t lost = 0;  ///< didn't fit into the queue
+  Notifier settled{};
+  asio::steady_timer retry;
+  std::weak_ptr<Found> overdue{};  ///< of a read that the disk hasn't answered in time
 };
 
-/// Writes what waits, all at once, until nothing waits or the disk refuses.
-Task<void> DeathArchive::Impl::write() {
-  const auto self = shared_from_this();
-  co_await asio::post(asio::use_awaitable);  // what dies in the same turn goes along
-  while (!waiting.empty()) {
-    const std::size_t count = waiting.size();
-    const std::vector<DeathRecord> batch(waiting.begin(), waiting.end());
-    auto work = [file = file, batch, limit = compact_at]() -> Result<std::uintmax_t> {
-      std::string text;
-      for (const auto& record : batch) text += to_line(record);
-      if (const auto done = append_lines(file, text); !done) return done.error();
-      std::error_code error;
-      if (limit == 0) return next_compaction(file);
-      if (fs::file_size(file, error) <= limit || error) return limit;
-      if (const auto small = compact(file); !small) return small.error();
-      return next_compaction(file);
-    };
-    const auto written = co_await worker.run(std::move(work));
-    if (!written) {
-      if (!std::exchange(warned, true)) {
-        spdlog::warn("deaths are only remembered until dixisd ends: {}", written.error().message);
-      }
+void DeathArchive::Impl::push(DeathLine line) {
+  const std::string app = line.app;
+  queue.push_back({++last_number, std::move(line)});
+  const auto of_app = std::count_if(queue.begin(), queue.end(),
+                                    [&](const Queued& each) { return each.line.app == app; });
+  if (static_cast<std::size_t>(of_app) > kDeathsOfAnApp) {
+    drop_oldest(app);  // the file would not keep it either
+  } else if (queue.size() > kQueued) {
+    queue.pop_front();
+    ++lost;
+  }
+  start_writing();
+}
+
+void DeathArchive::Impl::drop_oldest(const std::string& app) {
+  const auto found = std::find_if(queue.begin(), queue.end(),
+                                  [&](const Queued& each) { return each.line.app == app; });
+  if (found != queue.end()) queue.erase(found);
+}
+
+void DeathArchive::Impl::start_writing() {
+  if (writing || queue.empty()) return;
+  writing = true;
+  asio::co_spawn(
+      loop,
+      [](std::shared_ptr<Impl> self) -> Task<void> {
+        co_await self->write_all();
+      }(shared_from_this()),
+      asio::detached);
+}
+
+/// Writes until nothing is left or the disk refuses; all that has come meanwhile goes together.
+Task<void> DeathArchive::Impl::write_all() {
+  while (!queue.empty()) {
+    const std::uint64_t last = queue.back().number;
+    std::vector<DeathLine> lines;
+    lines.reserve(queue.size());
+    for (const Queued& each : queue) lines.push_back(each.line);
+    const Written written = co_await write(std::move(lines), last);
+    warn(written.remarks);
+    if (!written.result) {
+      note_failure(written.result.error());
       break;
     }
-    warned = false;
-    compact_at = *written;
-    waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
+    note_success(last);
   }
   writing = false;
+  settled.notify_all();
 }
 
-DeathArchive::DeathArchive(asio::io_context& loop, Worker& worker, const fs::path& state_directory)
-    : impl_(std::make_shared<Impl>(loop, worker, state_directory)) {}
-DeathArchive::~DeathArchive() = default;
+Task<Written> DeathArchive::Impl::write(std::vector<DeathLine> lines, std::uint64_t last) {
+  auto work = [where = shelf, batch = std::move(lines), last] {
+    Written written;
+    written.result = where->file.append(batch);
+    if (written.result) where->durable = last;
+    written.remarks = where->file.take_remarks();
+    return written;
+  };
+  try {
+    co_return co_await worker.run(std::move(work));
+  } catch (const std::exception& failure) {
+    co_return Written{Error{std::string("cannot write deaths: ") + failure.what()}, {}};
+  }
+}
+
+void DeathArchive::Impl::note_failure(const Error& error) {
+  if (!std::exchange(broken, true)) {
+    spdlog::warn("{}: deaths are kept in memory until it can be written", error.message);
+  }
+  try_again_later();
+}
+
+void DeathArchive::Impl::note_success(std::uint64_t last) {
+  while (!queue.empty() && queue.front().number <= last) queue.pop_front();
+  if (std::exchange(broken, false)) spdlog::info("deaths can be written again");
+  if (lost > 0) {
+    spdlog::warn("{} deaths are not kept: they came faster than they could be written",
+                 std::exchange(lost, 0));
+  }
+}
+
+void DeathArchive::Impl::try_again_later() {
+  retry.expires_after(options.retry_after);
+  retry.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->start_writing();
+  });
+}
+
+DeathArchive::DeathArchive(asio::any_io_executor loop, Worker& worker,
+                           std::filesystem::path state_directory)
+    : DeathArchive(std::move(loop), worker, std::move(state_directory), Options()) {}
+
+DeathArchive::DeathArchive(asio::any_io_executor loop, Worker& worker,
+                           std::filesystem::path state_directory, Options options)
+    : impl_(std::make_shared<Impl>(std::move(loop), worker, std::move(state_directory),
+                                   std::move(options))) {}
+
+DeathArchive::~DeathArchive() {
+  impl_->retry.cancel();
+}
 
 void DeathArchive::append(DeathRecord record) {
-  impl_->waiting.push_back(std::move(record));
-  if (impl_->waiting.size() > kMostWaiting && !impl_->writing) impl_->waiting.pop_front();
-  if (std::exchange(impl_->writing, true)) return;
-  asio::co_spawn(impl_->loop, impl_->write(), asio::detached);
+  record = bounded_death(std::move(record));
+  std::string app = record.app;
+  impl_->push({std::move(app), std::move(record)});
 }
 
-Task<std::vector<DeathRecord>> DeathArchive::read(std::string app, std::size_t limit) {
-  const auto impl = impl_;
-  // What is being written is in both places: the file's word comes first then.
-  auto work = [file = impl->file, app] {
-    std::vector<DeathRecord> out;
-    for (const auto& line : read_lines(file)) {
-      if (line.find(app) == std::string::npos) continue;
-      auto record = from_line(line);
-      if (record && record->app == app) out.push_back(std::move(*record));
-    }
-    return out;
-  };
-  auto out = co_await impl->worker.run(std::move(work));
-  for (const auto& record : impl->waiting) {
-    if (record.app == app) out.push_back(record);
+void DeathArchive::forget(std::string app) {
+  auto& queue = impl_->queue;
+  std::erase_if(queue, [&](const Queued& each) { return each.line.app == app; });
+  impl_->push({std::move(app), std::nullopt});
+}
+
+/// Asks the worker. Who comes while the disk still owes an answer doesn't wait for it once more.
+Task<Found> DeathArchive::Impl::look(std::string app, std::size_t limit,
+                                     std::optional<std::uint32_t> instance) {
+  if (overdue.expired()) {
+    const auto answer = std::make_shared<Found>();
+    auto work = [where = shelf, answer, app, limit, instance] {
+      answer->records = where->file.newest(app, limit, instance);
+      answer->durable = where->durable;
+      answer->remarks = where->file.take_remarks();
+      return answer;
+    };
+    auto reading = worker.run(std::move(work));
+    const auto in_time = co_await within(options.limit, std::move(reading));
+    if (in_time) co_return **in_time;
+    overdue = answer;
   }
-  std::reverse(out.begin(), out.end());
-  if (out.size() > limit) out.resize(limit);
+  Found none;
+  none.records = Error{"cannot read the deaths of " + app + ": the disk has not answered within " +
+                           std::to_string(options.limit.count()) + " ms",
+                       "see dmesg for errors of the disk"};
+  co_return none;
+}
+
+Task<Result<std::vector<DeathRecord>>> DeathArchive::read(std::string app, std::size_t limit,
+                                                          std::optional<std::uint32_t> instance) {
+  const auto impl = impl_;
+  limit = std::min(limit, kDeathsOfAnApp);
+  impl->start_writing();
+
+  std::vector<Queued> queued;
+  bool forgotten = false;
+  for (auto each = impl->queue.rbegin(); each != impl->queue.rend() && !forgotten; ++each) {
+    if (each->line.app != app) continue;
+    forgotten = !each->line.record;
+    const bool wanted =
+        each->line.record && (!instance || each->line.record->instance == *instance);
+    if (wanted && queued.size() < limit) queued.push_back(*each);
+  }
+  Found found;
+  if (!forgotten && queued.size() < limit) {
+    found = co_await impl->look(app, limit, instance);
+    warn(found.remarks);
+  }
+
+  std::vector<DeathRecord> out;
+  for (Queued& each : queued) {
+    // What became durable before the worker read is among what it read.
+    if (each.number > found.durable) out.push_back(std::move(*each.line.record));
+  }
+  if (!found.records && out.empty()) co_return found.records.error();
+  if (found.records) {
+    for (DeathRecord& record : *found.records) {
+      if (out.size() < limit) out.push_back(std::move(record));
+    }
+  }
   co_return out;
+}
+
+Task<void> DeathArchive::flush() {
+  const auto impl = impl_;
+  impl->start_writing();
+  const auto deadline = std::chrono::steady_clock::now() + impl->options.limit;
+  while (impl->writing) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    co_await impl->settled.wait(left);
+  }
+  if (!impl->queue.empty()) {
+    spdlog::warn("deaths that could not be written are lost when the daemon ends: {}",
+                 impl->queue.size());
+  }
 }
 
 }  // namespace dixis

@@ -82,11 +82,13 @@ Result<void> check_port(const std::string& app, const ListenAddress& address,
       return errno_error("cannot start " + app + ": bind " + where, error,
                          "correct the host or the port of the app");
     }
-    return Error{"cannot start " + app + ": " + where + ": " +
-                     std::generic_category().message(error) +
-                     ", though nothing visible listens there",
-                 "a socket that is bound without listening, or one of another network namespace, "
-                 "holds it; a host of 127.0.0.1 instead of all addresses may help"};
+    return Error{
+        "cannot start " + app + ": " + where + ": " + std::generic_category().message(error) +
+            ", though nothing visible listens there",
+        std::string("a socket that is bound without listening, or one of another network "
+                    "namespace, holds it; ") +
+            (is_wildcard(candidate) ? "a host of 127.0.0.1 instead of all addresses may help"
+                                    : "give " + app + " another port")};
   }
   return {};
 }

@@ -11,7 +11,7 @@ Services::Services(boost::asio::io_context& context, const Directories& where)
       boot(boot_id()),
       reaper(context),
       desired(state_worker, where.state),
-      deaths(context, state_worker, where.state),
+      deaths(context.get_executor(), state_worker, where.state),
       capture(log_worker, where.logs),
       listeners(context),
       trees(proc_worker),

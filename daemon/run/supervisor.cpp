@@ -194,8 +194,8 @@ bool owes_a_record(const Instance& instance) {
 
 }  // namespace
 
-/// The last deaths are on the disk, and the state worker has nothing of ours under way any more:
-/// the loop may go. Bounded: a disk that hangs doesn't keep the daemon.
+/// The last deaths are on the disk: the loop may go. Bounded: a disk that hangs doesn't keep the
+/// daemon.
 Task<void> Supervisor::Impl::settle_deaths() {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   const auto owing = [this] {
@@ -211,13 +211,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
     pause.expires_after(std::chrono::milliseconds(5));
     co_await pause.async_wait(asio::use_awaitable);
   }
-  // What was appended is written before this is read.
-  for (int round = 0; round < 2; ++round) {
-    co_await asio::post(services.loop, asio::use_awaitable);
-    std::string nobody;
-    auto reading = services.deaths.read(std::move(nobody), 0);
-    co_await within(std::chrono::seconds(2), std::move(reading));
-  }
+  co_await services.deaths.flush();
 }
 
 Task<void> Supervisor::shut_down() {

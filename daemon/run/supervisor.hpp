@@ -80,8 +80,9 @@ class Supervisor {
   Task<std::vector<InstanceStatus>> list(Targets targets);
   Task<std::vector<Description>> describe(Targets targets);
 
-  /// The newest `limit` deaths of each app that is named, newest first.
-  Task<std::vector<DeathRecord>> deaths(Targets targets, std::size_t limit);
+  /// The newest `limit` deaths of each instance that is named, newest first of all. An error: the
+  /// disk doesn't answer.
+  Task<Result<std::vector<DeathRecord>>> deaths(Targets targets, std::size_t limit);
   /// Asks each probe of each slot once.
   Task<std::vector<ProbeReport>> probe(Targets targets);
 

@@ -57,6 +57,7 @@ struct Supervisor::Impl {
   InstancePtr slot_for(const GenerationRecord& record) const;
   OperationPtr begin_boot();
   Task<void> settle_deaths();
+  Task<std::optional<DeathRecord>> last_death(InstancePtr instance);
 
   // Verbs.
   using Body = std::function<Task<Outcome>(Target target, Instance::Report report)>;

@@ -211,6 +211,7 @@ Task<Outcome> Supervisor::Impl::take_away(std::string app, Outcome stopped) {
   drop[app] = std::nullopt;
   for (const auto& slot : slots) drop[app + ":" + std::to_string(slot->number())] = std::nullopt;
   apps.erase(app);
+  services.deaths.forget(app);
   const auto dropped = co_await services.desired.change(std::move(drop));
   if (stopped.ok) stopped.message = "removed";
   if (!dropped) {

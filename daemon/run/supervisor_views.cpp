@@ -130,6 +130,7 @@ Task<Description> Supervisor::Impl::describe(Target target) {
   out.memory_source = "tree";
   out.health_history = instance->health_history();
   out.death = instance->last_record();
+  if (!out.death) out.death = co_await last_death(instance);
   if (const auto generation = instance->generation(); generation && out.status.pid) {
     for (const auto& [name, value] : generation->plan.environment) out.environment.push_back(name);
     out.timeline = generation->timeline;

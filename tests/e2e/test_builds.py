@@ -1,6 +1,8 @@
 """A restart can't serve yesterday's build: real builds of a real site."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 
@@ -248,3 +250,39 @@ def test_a_frozen_next_is_found_without_a_word_in_the_configuration(live, port):
     assert death["cause"] == "unhealthy" and "manifest: no answer within 2 s, 3 times in a row" in death["message"]
     assert not kernel.alive(row["pid"])
     site.shop_is_open(port)
+
+
+def test_a_deploy_that_takes_its_time_ends_well(live, builds, port):
+    """rsync sends static last, long after what tells that the build is whole, on a slow line."""
+    daemon, directory = live(on_new_build="restart", new_build_settle="500ms")
+    b = build_id(builds[1])
+    source, target = builds[1] / ".next", directory / ".next"
+    with daemon.events("frontend", timeout=30) as events:
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("static"))
+        events.await_one(type="build")
+        with contextlib.suppress(AssertionError):
+            events.await_one(type="proven", timeout=5)  # too soon, and it mustn't be the last word
+    deploy(builds[1], directory)
+
+    def served():
+        with contextlib.suppress(OSError):
+            return manifest(port, b) == 200
+        return False
+
+    kernel.eventually(served, "the new build is served", 30, every=0.1)
+    kernel.eventually(lambda: daemon.row("frontend")["state"] == "online", "it is well", 30, every=0.1)
+
+
+@pytest.mark.parametrize("lacking", ["static", "server"])
+def test_after_a_copy_that_was_broken_off_the_old_one_serves_on(live, builds, port, lacking):
+    """BUILD_ID and export-marker.json come first; what they stand for doesn't."""
+    daemon, directory = live()
+    pid = daemon.row("frontend")["pid"]
+    shutil.rmtree(directory / ".next")
+    shutil.copytree(builds[1] / ".next", directory / ".next", symlinks=True, ignore=lambda place, names: [
+        name for name in names if name == lacking and place == str(builds[1] / ".next")
+    ])  # fmt: skip
+    await_on_disk(daemon, build_id(builds[1]))
+    said = said_by(daemon.ctl("restart", "frontend", timeout=120, expect=1))
+    assert kernel.listeners(port) == [pid], said
+    assert f".next/{lacking}" in said and f"the old process goes on (pid {pid})" in said

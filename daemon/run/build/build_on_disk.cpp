@@ -87,6 +87,34 @@ std::string find_dist(const AppSpec& spec, const std::optional<Credentials>& cre
   return ".next";
 }
 
+/// The first file that the build's own manifests name and that isn't there: a copy that was broken
+/// off, or that is still coming, has them before what they name.
+std::optional<fs::path> find_missing(const AppSpec& spec, const NextConfig& config, bool copied,
+                                     const std::optional<Credentials>& credentials) {
+  const auto dist = spec.cwd / config.dist_dir;
+  std::vector<fs::path> wanted;
+  for (const auto& file : config.files) wanted.push_back(spec.cwd / file);
+  const auto add = [&](const char* manifest, const fs::path& base, auto names_of) {
+    const auto text = read_app_file(dist / manifest, credentials);
+    if (!text) return;  // it is among `files`, if this version of Next writes it
+    for (const auto& name : names_of(*text)) wanted.push_back(base / name);
+  };
+  // Of what was copied elsewhere, static files may be served by somebody else.
+  if (!copied) {
+    add("server/pages-manifest.json", dist / "server", pages_of_manifest);
+    add("server/app-paths-manifest.json", dist / "server", pages_of_manifest);
+  }
+  if (!copied && spec.health.assets && config.asset_prefix.empty()) {
+    add("build-manifest.json", dist, static_files_of_manifest);
+    add("app-build-manifest.json", dist, static_files_of_manifest);
+  }
+  const auto gone = std::find_if(wanted.begin(), wanted.end(), [&](const fs::path& file) {
+    return check_access(file, F_OK, credentials) == ENOENT;
+  });
+  if (gone == wanted.end()) return std::nullopt;
+  return *gone;
+}
+
 BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& credentials) {
   BuildOnDisk out;
   out.next = true;
@@ -99,6 +127,8 @@ BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& cre
   files.config.dist_dir = dist_name;
   files.build_id = look_at(dist / "BUILD_ID", credentials, true);
   files.export_marker = look_at(dist / "export-marker.json", credentials, false);
+  const auto of_build = dist / "static" / build_id_in(files.build_id.text);
+  files.ssg_manifest = look_at(of_build / "_ssgManifest.js", credentials, false);
   const auto standalone = dist / "standalone" / files.config.relative_app_dir;
   files.standalone_build_id = look_at(standalone / dist_name / "BUILD_ID", credentials, true);
   files.standalone_server = look_at(standalone / "server.js", credentials, false);
@@ -118,6 +148,12 @@ BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& cre
   out.id = std::move(verdict.id);
   out.complete = verdict.complete;
   out.missing = std::move(verdict.missing);
+  if (const auto gone = out.complete ? find_missing(spec, files.config, copied, credentials)
+                                     : std::optional<fs::path>()) {
+    out.complete = false;
+    out.missing = gone->lexically_relative(spec.cwd).string() + " is missing";
+    out.watched.push_back(*gone);
+  }
   BuildFile directory;
   directory.modified_ns = directory_time_ns(dist);
   note_age(out, {&files.build_id, &files.export_marker, &files.standalone_server, &directory});
@@ -141,13 +177,12 @@ BuildOnDisk read_id_file(const AppSpec& spec, const std::optional<Credentials>& 
   out.watched.push_back(file);
   const auto found = look_at(file, credentials, true);
   note_age(out, {&found});
-  const auto begin = found.text.find_first_not_of(" \t\r\n");
-  if (!found.exists || begin == std::string::npos) {
+  const auto id = build_id_in(found.text);
+  if (id.empty()) {
     out.missing = file.string() + (found.exists ? " is empty" : " is missing");
     return out;
   }
-  const auto end = found.text.find_last_not_of(" \t\r\n");
-  out.id = found.text.substr(begin, std::min<std::size_t>(end - begin + 1, 200));
+  out.id = id.substr(0, 200);
   out.complete = true;
   return out;
 }

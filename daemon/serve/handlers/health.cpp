@@ -33,7 +33,8 @@ Task<varlink::Reply> deaths(CallContext context) {
   if (auto refused = refuse_targets(context.supervisor, parameters.targets)) co_return *refused;
   const auto most = static_cast<std::size_t>(std::min(limit, kMostDeaths));
   const auto found = co_await shielded(context.supervisor.deaths(parameters.targets, most));
-  co_return reply({{"deaths", json::write(found)}});
+  if (!found) co_return failed(found.error());
+  co_return reply({{"deaths", json::write(*found)}});
 }
 
 Task<varlink::Reply> probe(CallContext context) {

@@ -27,6 +27,23 @@ def death(**changes):
     return record
 
 
+def death_record(app="frontend", instance=0, **changes):
+    record = {"app": app, "instance": instance, "death": death(),
+              "build": "836NPoCn9F4-uRaKvNCi2", "probe_answer": "http /api/health: 500",
+              "last_lines": ["Error: it broke", "\tat line 3"],
+              "reaction": "restarted at once as generation 3"}
+    record.update(changes)
+    return record
+
+
+def probe_report(app="frontend", good=True, **changes):
+    report = {"app": app, "instance": 0, "probe": "http /api/health", "good": good,
+              "message": "200 OK" if good else "500 Internal Server Error", "latency_ms": 7,
+              "at": "2026-01-02T03:04:05.678Z"}
+    report.update(changes)
+    return report
+
+
 def outcome(app="frontend", ok=True, message="restarted, pid 4711: listening on 127.0.0.1:3000",
             **changes):
     record = {"app": app, "instance": 0, "ok": ok, "message": message, "pid": 4711,

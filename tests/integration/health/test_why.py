@@ -108,7 +108,7 @@ def test_probe_and_its_exit_codes(sick):
     assert re.search(r"^web  http /  bad  .*500 X$", text, re.M) and "exec true  good" in text
     assert daemon.ctl("probe", "nobody", expect=3).returncode == 3
     daemon.ctl("stop", "web")
-    assert "it does not run" in daemon.ctl("probe", "web").stdout
+    assert "it is stopped" in daemon.ctl("probe", "web", expect=1).stdout
     daemon.configure({"web": {"command": "sleep 1000", "start": {"stable": "50ms"}}})
     daemon.ctl("load")
     daemon.ctl("start", "web")

@@ -128,3 +128,26 @@ TEST_CASE("ids are shortened for tables", "[build]") {
   CHECK(short_build_id("836NPoCn9F4-uRaKvNCi2") == "836NPoCn…");
   CHECK(short_build_id("v1.2.3") == "v1.2.3");
 }
+
+TEST_CASE("times that were lost in copying spoil no whole build", "[build]") {
+  auto files = whole(true);
+  files.export_marker.modified_ns = 10;
+  files.standalone_server.modified_ns = 20;
+  CHECK_FALSE(judge_next_build(files).complete);
+  // Next writes it into the build's own directory, right before the marker.
+  files.ssg_manifest = file(5);
+  CHECK(judge_next_build(files).complete);
+}
+
+TEST_CASE("manifests name the files of a build", "[build]") {
+  const std::string build = R"({"polyfillFiles":["static/chunks/polyfills.js"],"devFiles":[],
+    "pages":{"/_app":["static/chunks/main.js","static/chunks/polyfills.js"]},"ampDevFiles":7})";
+  CHECK(static_files_of_manifest(build) ==
+        std::vector<std::string>{"static/chunks/main.js", "static/chunks/polyfills.js"});
+  const std::string pages = R"({"/page":"app/page.js","/404":"pages/404.html","odd":[]})";
+  CHECK(pages_of_manifest(pages) == std::vector<std::string>{"app/page.js", "pages/404.html"});
+  for (const std::string damaged : {"", "[]", "{", "\"static/x\"x"}) {
+    CHECK(static_files_of_manifest(damaged).empty());
+    CHECK(pages_of_manifest(damaged).empty());
+  }
+}

@@ -1,5 +1,6 @@
 #include "daemon/run/build/build_on_disk.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
@@ -129,4 +130,31 @@ TEST_CASE("files that are no regular ones are nobody's build", "[build]") {
   fs::create_directories(site.directory.path() / ".next");
   REQUIRE(::mkfifo((site.directory.path() / ".next/BUILD_ID").c_str(), 0644) == 0);
   CHECK(site.read()->missing == ".next/BUILD_ID is missing");
+}
+
+TEST_CASE("a copy that was broken off lacks what its manifests name", "[build]") {
+  Site site;
+  site.write(".next/BUILD_ID", "A1b2C3");
+  site.write(".next/export-marker.json", "{}");
+  site.write(".next/required-server-files.json",
+             R"({"config":{"distDir":".next"},"files":[".next/BUILD_ID",".next/routes.json"]})");
+  site.write(".next/server/app-paths-manifest.json", R"({"/page":"app/page.js"})");
+  site.write(".next/build-manifest.json", R"({"rootMainFiles":["static/chunks/main.js"]})");
+  for (const std::string file :
+       {".next/routes.json", ".next/server/app/page.js", ".next/static/chunks/main.js"}) {
+    const auto build = site.read();
+    REQUIRE(build.has_value());
+    CHECK_FALSE(build->complete);
+    CHECK(build->missing == file + " is missing");
+    const auto& watched = build->watched;
+    CHECK(std::find(watched.begin(), watched.end(), site.directory.path() / file) != watched.end());
+    site.write(file);
+  }
+  CHECK(site.read()->complete);
+
+  // Static files are somebody else's business where the configuration says so.
+  fs::remove_all(site.directory.path() / ".next/static");
+  CHECK_FALSE(site.read()->complete);
+  site.spec.health.assets = false;
+  CHECK(site.read()->complete);
 }

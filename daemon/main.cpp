@@ -19,6 +19,7 @@
 #include "daemon/serve/logging.hpp"
 #include "daemon/serve/options.hpp"
 #include "daemon/serve/server.hpp"
+#include "daemon/serve/systemd_service.hpp"
 
 namespace asio = boost::asio;
 using namespace dixis;
@@ -91,8 +92,33 @@ Task<void> load_when_asked(Supervisor& supervisor, Request& load) {
   }
 }
 
+/// How the daemon ends.
+struct End : Request {
+  bool with_apps = true;
+};
+
+/// Under systemd a SIGTERM may mean the daemon alone.
+Task<void> end_on_sigterm(Supervisor& supervisor, ServiceBus* bus, End& end) {
+  end.with_apps = co_await apps_shall_stop(bus);
+  spdlog::info(end.with_apps ? "SIGTERM: stopping all apps" : "SIGTERM: ending, apps run on");
+  supervisor.request_shutdown();
+}
+
+/// What systemd has to do with this process.
+struct Service {
+  explicit Service(asio::io_context& loop) : manager(loop) {
+    // The system's manager is meant: a user's has another bus and no dixis.slice.
+    if (manager.present() && ::geteuid() == 0) bus.emplace();
+  }
+  ServiceManager manager;
+  std::optional<ServiceBus> bus{};
+
+  ServiceBus* bus_or_null() { return bus ? &*bus : nullptr; }
+};
+
 /// SIGTERM and SIGINT ask for the end, SIGHUP for a load.
-Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor, Request& load) {
+Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor, Service& service,
+                         Request& load, End& end) {
   bool interrupted = false;
   while (true) {
     const auto [error, signal] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -105,6 +131,10 @@ Task<void> watch_signals(asio::signal_set& signals, Supervisor& supervisor, Requ
       spdlog::error("interrupted again: exiting at once; apps that are not stopped run on");
       ::_exit(kInterrupted);
     }
+    if (signal == SIGTERM && service.manager.present()) {
+      co_await end_on_sigterm(supervisor, service.bus_or_null(), end);
+      continue;
+    }
     interrupted = interrupted || signal == SIGINT;
     spdlog::info("{}: stopping all apps", signal == SIGINT ? "SIGINT" : "SIGTERM");
     supervisor.request_shutdown();
@@ -116,15 +146,28 @@ Task<void> watch_requests(Supervisor& supervisor, Request& end) {
   end.ask();
 }
 
-Task<void> live(Supervisor& supervisor, Server& server, Request& end, std::string socket,
-                std::optional<int> ready_fd) {
+/// Ends the daemon, and with it the apps unless they shall run on.
+Task<void> end_all(Supervisor& supervisor, Service& service, bool with_apps) {
+  service.manager.tell("STOPPING=1");
+  if (!with_apps) co_return co_await supervisor.leave();
+  const auto executor = co_await asio::this_coro::executor;
+  asio::co_spawn(executor, ask_for_time(service.manager), asio::detached);
+  co_await stop_control_socket(service.bus_or_null());
+  co_await supervisor.shut_down();
+}
+
+Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& end,
+                std::string socket, std::optional<int> ready_fd) {
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
   spdlog::info("ready: control socket {}, {}", socket, counted(supervisor.app_count(), "app"));
   if (ready_fd) announce_ready(*ready_fd);
+  service.manager.tell("READY=1");
+  const auto executor = co_await asio::this_coro::executor;
+  asio::co_spawn(executor, report_status(service.manager, supervisor), asio::detached);
   while (!end.asked) co_await end.changed.wait();
-  co_await supervisor.shut_down();
+  co_await end_all(supervisor, service, end.with_apps);
   co_await server.close();
 }
 
@@ -145,12 +188,12 @@ class Loop : public asio::io_context {
   Loop() : asio::io_context(1) {}
 
   /// Destroys, at the end of its scope, the coroutines that still wait: before what they refer to.
-  class End {
+  class Cut {
    public:
-    explicit End(Loop& loop) : loop_(loop) {}
-    ~End() { loop_.shutdown(); }
-    End(const End&) = delete;
-    End& operator=(const End&) = delete;
+    explicit Cut(Loop& loop) : loop_(loop) {}
+    ~Cut() { loop_.shutdown(); }
+    Cut(const Cut&) = delete;
+    Cut& operator=(const Cut&) = delete;
 
    private:
     Loop& loop_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
@@ -160,18 +203,22 @@ class Loop : public asio::io_context {
 int serve(const Options& options, Config config, ControlSocket socket) {
   Loop loop;
   const auto& paths = options.paths;
+  Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
+  if (service.bus) supervisor.use_scopes(*service.bus);
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
   Request load;
-  Request end;
+  End end;
   std::exception_ptr failure;
-  const Loop::End before_all_else(loop);
-  asio::co_spawn(loop, watch_signals(signals, supervisor, load), asio::detached);
+  const Loop::Cut before_all_else(loop);
+  asio::co_spawn(loop, watch_signals(signals, supervisor, service, load, end), asio::detached);
+  asio::co_spawn(loop, feed_watchdog(service.manager), asio::detached);
   asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
-  asio::co_spawn(loop, live(supervisor, server, end, socket.path.string(), options.ready_fd),
+  asio::co_spawn(loop,
+                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd),
                  [&](std::exception_ptr error) {
                    failure = error;
                    loop.stop();
@@ -180,6 +227,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   if (socket.ours) ::unlink(socket.path.c_str());
   if (failure) explain_and_exit(failure);
   spdlog::info("ended");
+  if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
   if (server.connection_count() > 0) ::_exit(kOk);
   return kOk;

@@ -110,6 +110,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<void>> spawn_generation(std::shared_ptr<Generation> generation);
   Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
+  Task<void> enter_scope(std::shared_ptr<Generation> generation, pid_t pid);
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
   GenerationRecord record_of(const Generation& generation) const;

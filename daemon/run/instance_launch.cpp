@@ -148,6 +148,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     co_await discard(std::move(*child));
     co_return recorded.error();
   }
+  co_await enter_scope(generation, child->process.pid);
   const auto failure = co_await open_gate(*child);
   if (failure) {
     co_await discard(std::move(*child));

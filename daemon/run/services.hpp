@@ -18,6 +18,7 @@
 #include "daemon/run/tree_scanner.hpp"
 #include "daemon/run/turnstile.hpp"
 #include "daemon/sys/reaper.hpp"
+#include "daemon/sys/systemd/service_bus.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
@@ -47,6 +48,7 @@ struct Services {
   ListenerWatch listeners;
   TreeScanner trees;
   BuildWatch builds;
+  ServiceBus* bus = nullptr;  ///< systemd, which gives each generation a scope; null: there is none
   std::uint64_t next_key = 1;  ///< for what needs a name of its own
   Throttle launches{4};
   Turnstile turns;

@@ -229,6 +229,15 @@ Task<void> Supervisor::shut_down() {
   co_await impl_->settle_deaths();
 }
 
+Task<void> Supervisor::leave() {
+  impl_->ending = true;
+  co_await impl_->settle_deaths();
+}
+
+void Supervisor::use_scopes(ServiceBus& bus) {
+  impl_->services.bus = &bus;
+}
+
 bool Supervisor::shutting_down() const {
   return impl_->ending;
 }

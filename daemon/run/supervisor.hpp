@@ -20,6 +20,8 @@
 
 namespace dixis {
 
+class ServiceBus;
+
 /// Where a daemon keeps its things.
 struct Directories {
   std::filesystem::path config_file;
@@ -69,6 +71,9 @@ class Supervisor {
   Supervisor(boost::asio::io_context& loop, Directories directories, Config config);
   ~Supervisor();
 
+  /// From now on each generation gets a scope of its own. The bus outlives the supervisor.
+  void use_scopes(ServiceBus& bus);
+
   /// Takes back what a predecessor left running, then starts what shall be up, in order. Returns
   /// when all is taken back; starts go on.
   Task<void> run();
@@ -103,6 +108,8 @@ class Supervisor {
 
   /// Stops all apps in reverse order; ends when that is done. Desired states stay as they are.
   Task<void> shut_down();
+  /// Ends without the apps: what is only in memory is written. The caller must end the process.
+  Task<void> leave();
   bool shutting_down() const;
   /// Asks main to shut down and end (the Shutdown method).
   void request_shutdown();
@@ -111,6 +118,8 @@ class Supervisor {
   EventBus& events();
   const Access& access() const;
   std::size_t app_count() const;
+  /// "supervising 2 apps, 2 online", with what is not as it should be.
+  std::string status_line() const;
   std::chrono::milliseconds uptime() const;
 
   struct Impl;  ///< supervisor_impl.hpp

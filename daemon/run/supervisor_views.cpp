@@ -3,6 +3,7 @@
 #include <set>
 #include <unistd.h>
 
+#include "common/json.hpp"
 #include "daemon/logs/within.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/supervisor_impl.hpp"
@@ -142,6 +143,26 @@ Task<Description> Supervisor::Impl::describe(Target target) {
     out.listeners = std::move(facts->listeners);
   }
   co_return out;
+}
+
+std::string Supervisor::status_line() const {
+  std::map<State, std::vector<std::string>> slots;
+  for (const auto& [name, app] : impl_->apps) {
+    for (const auto& slot : app.instances) slots[slot->slot().state].push_back(slot->label());
+  }
+  const auto apps = app_count();
+  std::string out = "supervising " + std::to_string(apps) + (apps == 1 ? " app, " : " apps, ") +
+                    std::to_string(slots[State::online].size()) + " online";
+  constexpr std::size_t kNamed = 3;
+  for (const auto& [state, names] : slots) {
+    if (state == State::online || names.empty()) continue;
+    out += ", " + std::to_string(names.size()) + " " + json::enum_name(state);
+    for (std::size_t i = 0; i < std::min(kNamed, names.size()); ++i) {
+      out += (i == 0 ? " (" : ", ") + names[i];
+    }
+    out += names.size() > kNamed ? ", …)" : ")";
+  }
+  return out;
 }
 
 Task<std::vector<InstanceStatus>> Supervisor::list(Targets targets) {

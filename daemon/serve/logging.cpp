@@ -1,10 +1,15 @@
 #include "daemon/serve/logging.hpp"
 
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <poll.h>
 #include <string>
+#include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
@@ -51,11 +56,41 @@ class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
   std::size_t dropped_ = 0;
 };
 
+/// syslog(3)'s number of a level, as sd-daemon(3) wants it before a line.
+class JournalLevel : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+              spdlog::memory_buf_t& out) override {
+    constexpr std::string_view kLevels = "7764322";  // trace … critical, off
+    out.push_back('<');
+    out.push_back(kLevels.at(static_cast<std::size_t>(message.level)));
+    out.push_back('>');
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalLevel>();
+  }
+};
+
+/// Whether stderr goes to the journal: JOURNAL_STREAM names its device and inode (systemd.exec(5)).
+bool stderr_is_journal() {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat facts {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &facts) != 0) return false;
+  return stream == std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino);
+}
+
 }  // namespace
 
 void log_to_stderr() {
   auto logger = std::make_shared<spdlog::logger>("dixisd", std::make_shared<StderrSink>());
-  logger->set_pattern("%H:%M:%S.%e %l: %v");
+  if (stderr_is_journal()) {
+    // The journal has the time, and takes the level from the line's begin.
+    auto formatter = std::make_unique<spdlog::pattern_formatter>();
+    formatter->add_flag<JournalLevel>('P').set_pattern("%P%v");
+    logger->set_formatter(std::move(formatter));
+  } else {
+    logger->set_pattern("%H:%M:%S.%e %l: %v");
+  }
   spdlog::set_default_logger(std::move(logger));
 }
 

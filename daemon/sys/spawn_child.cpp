@@ -86,6 +86,18 @@ void apply_limits(const Plan& plan) {
   }
 }
 
+/// systemd may have made the daemon less eligible for the kernel's OOM killer; its apps are not
+/// (proc_pid_oom_score_adj(5)). Best effort: without /proc there is nothing to do.
+void reset_oom_score() {
+  const int file = ::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+  if (file < 0) return;
+  char sign = 0;
+  if (::read(file, &sign, 1) == 1 && sign == '-') {
+    [[maybe_unused]] const auto written = ::pwrite(file, "0", 1, 0);
+  }
+  ::close(file);
+}
+
 void become_user(const Plan& plan) {
   if (!plan.switch_ids) return;
   if (::syscall(SYS_setgroups, plan.group_count, plan.groups) != 0) fail(SpawnStep::groups);
@@ -109,6 +121,7 @@ void run(const Plan& plan) {
   wait_at_gate();
 
   apply_limits(plan);
+  reset_oom_score();
   become_user(plan);
   if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) fail(SpawnStep::chdir);
   ::umask(plan.umask);

@@ -20,6 +20,11 @@ WANTED = {
     "usr/share/bash-completion/completions/dixisctl": 0o644,
     "usr/share/zsh/vendor-completions/_dixisctl": 0o644,
     "usr/share/fish/vendor_completions.d/dixisctl.fish": 0o644,
+    "usr/lib/systemd/system/dixisd.service": 0o644,
+    "usr/lib/systemd/system/dixisd.socket": 0o644,
+    "usr/lib/systemd/system/dixis.slice": 0o644,
+    "usr/lib/sysusers.d/dixis.conf": 0o644,
+    "usr/lib/tmpfiles.d/dixis.conf": 0o644,
 }
 
 

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio.hpp>
+
+namespace dixis {
+
+/// What the service manager is told about the daemon itself: the protocol of sd_notify(3),
+/// datagrams to the socket named by NOTIFY_SOCKET. Where there is none, nothing is told. Loop's
+/// thread.
+class ServiceManager {
+ public:
+  /// Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment.
+  explicit ServiceManager(boost::asio::io_context& loop);
+  ~ServiceManager();
+
+  /// Whether a service manager started this process and waits for its words.
+  bool present() const;
+
+  /// Sends assignments such as "READY=1\nSTATUS=…"; returns at once. What the manager has no room
+  /// for is sent as soon as it has.
+  void tell(std::string assignments);
+
+  /// How often WATCHDOG=1 has to come at least (WatchdogSec=); nullopt: nobody asks for it.
+  std::optional<std::chrono::microseconds> watchdog() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+  std::optional<std::chrono::microseconds> watchdog_{};
+};
+
+}  // namespace dixis

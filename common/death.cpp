@@ -69,8 +69,8 @@ std::string ending(const Death& death) {
     case How::exited:
       return death.code && *death.code != 0 ? "; it exited with " + std::to_string(*death.code)
                                             : "";
-    case How::lost:
-      return "; it ended while no daemon was watching";
+    case How::lost:  // who ended it was watching
+      return "";
     case How::signaled:
       return death.core_dumped ? "; it dumped core" : "";
   }
@@ -104,7 +104,8 @@ std::string unknown_words(const Death& death) {
     case How::signaled:
       return with_detail(how_words(death) + "; who sent it is unknown", death);
     case How::lost:
-      return with_detail(how_words(death) + "; how and why are unknown", death);
+      if (!death.detail.empty()) return "ended; how and why are unknown: " + death.detail;
+      return how_words(death) + "; how and why are unknown";
   }
   return how_words(death);
 }

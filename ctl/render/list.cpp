@@ -85,7 +85,8 @@ std::string message_words(const InstanceStatus& instance) {
   if (instance.build && instance.build->problem) {
     parts.push_back(*instance.build->problem);
   } else if (instance.build && instance.build->stale) {
-    parts.push_back("build " + truncated(instance.build->on_disk.value_or("unknown"), 9) +
+    parts.push_back("stale: build " + truncated(instance.build->running.value_or("unknown"), 9) +
+                    " runs, " + truncated(instance.build->on_disk.value_or("unknown"), 9) +
                     " is on disk");
   }
   for (const OtherGeneration& other : instance.also) {

@@ -11,6 +11,7 @@ namespace dixis {
 namespace {
 
 namespace bj = boost::json;
+constexpr std::size_t kLongestId = 200;
 
 std::string text_at(const bj::object& object, std::string_view key) {
   const auto* const value = object.if_contains(key);
@@ -34,6 +35,13 @@ void collect_ids(std::string_view html, std::string_view marker, std::vector<std
       out.push_back(id);
     }
   }
+}
+
+std::optional<bj::value> parsed(std::string_view json) {
+  boost::system::error_code error;
+  auto document = bj::parse(json, error);
+  if (error) return std::nullopt;
+  return document;
 }
 
 /// Every text that is a path below static/, however deep it lies. NOLINTNEXTLINE(misc-no-recursion)
@@ -83,21 +91,39 @@ Result<NextConfig> parse_required_server_files(std::string_view json) {
   return out;
 }
 
-std::vector<std::string> static_files_of_manifest(std::string_view json) {
-  boost::system::error_code error;
-  const auto document = bj::parse(json, error);
+std::optional<std::vector<std::string>> static_files_of_manifest(std::string_view json) {
+  const auto document = parsed(json);
+  if (!document) return std::nullopt;
   std::set<std::string> out;
-  if (!error) collect_static(document, out);
-  return {out.begin(), out.end()};
+  collect_static(*document, out);
+  return std::vector<std::string>(out.begin(), out.end());
 }
 
-std::vector<std::string> pages_of_manifest(std::string_view json) {
-  boost::system::error_code error;
-  const auto document = bj::parse(json, error);
+std::optional<std::vector<std::string>> pages_of_manifest(std::string_view json) {
+  const auto document = parsed(json);
+  if (!document) return std::nullopt;
   std::vector<std::string> out;
-  if (error || !document.is_object()) return out;
-  for (const auto& page : document.get_object()) {
+  if (!document->is_object()) return out;
+  for (const auto& page : document->get_object()) {
     if (page.value().is_string()) out.emplace_back(page.value().get_string());
+  }
+  return out;
+}
+
+bool names_page(std::string_view json, std::string_view page) {
+  const auto document = parsed(json);
+  return document && document->is_object() && document->get_object().contains(page);
+}
+
+std::optional<std::vector<std::string>> traced_files(std::string_view json) {
+  const auto document = parsed(json);
+  if (!document) return std::nullopt;
+  std::vector<std::string> out;
+  const auto* const files =
+      document->is_object() ? document->get_object().if_contains("files") : nullptr;
+  if (files == nullptr || !files->is_array()) return out;
+  for (const auto& file : files->get_array()) {
+    if (file.is_string()) out.emplace_back(file.get_string());
   }
   return out;
 }
@@ -120,6 +146,10 @@ NextBuild judge_next_build(const NextFiles& files) {
     out.missing = dist + "/BUILD_ID is empty";
     return out;
   }
+  if (id.size() > kLongestId) {
+    out.missing = dist + "/BUILD_ID is longer than " + std::to_string(kLongestId) + " bytes";
+    return out;
+  }
   out.id = id;
   // BUILD_ID comes seconds before the build has ended (DESIGN, 'Traps').
   const bool in_order = files.export_marker.modified_ns >= files.build_id.modified_ns;
@@ -135,6 +165,8 @@ NextBuild judge_next_build(const NextFiles& files) {
                     short_build_id(build_id_in(files.standalone_build_id.text));
     } else if (!files.standalone_server.exists) {
       out.missing = dist + "/standalone/server.js is missing";
+    } else if (files.standalone_server.size == 0) {
+      out.missing = dist + "/standalone/server.js is empty";
     } else if (in_order && files.standalone_server.modified_ns < files.build_id.modified_ns) {
       out.missing = dist + "/standalone/server.js is older than BUILD_ID";
     }

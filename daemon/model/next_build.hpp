@@ -19,6 +19,7 @@ std::string build_id_in(std::string_view text);
 struct BuildFile {
   bool exists = false;
   std::int64_t modified_ns = 0;
+  std::int64_t size = 1;
   std::string text{};  ///< empty where only existence and time matter
 };
 
@@ -34,12 +35,19 @@ struct NextConfig {
 Result<NextConfig> parse_required_server_files(std::string_view json);
 
 /// The browser's files that `build-manifest.json` or `app-build-manifest.json` names, relative to
-/// the build's directory ("static/chunks/main-….js"), each once. Empty if it isn't one.
-std::vector<std::string> static_files_of_manifest(std::string_view json);
+/// the build's directory ("static/chunks/main-….js"), each once. nullopt: it isn't JSON.
+std::optional<std::vector<std::string>> static_files_of_manifest(std::string_view json);
 
 /// The pages that `server/pages-manifest.json` or `server/app-paths-manifest.json` names, relative
-/// to `server` ("app/page.js"). Empty if it isn't one.
-std::vector<std::string> pages_of_manifest(std::string_view json);
+/// to `server` ("app/page.js"). nullopt: it isn't JSON.
+std::optional<std::vector<std::string>> pages_of_manifest(std::string_view json);
+
+/// Whether such a manifest has this key ("/page", "/").
+bool names_page(std::string_view json, std::string_view page);
+
+/// The files that a trace ("….nft.json") names, relative to its own directory. nullopt: it isn't
+/// JSON.
+std::optional<std::vector<std::string>> traced_files(std::string_view json);
 
 /// The files that tell whether a build is whole.
 struct NextFiles {

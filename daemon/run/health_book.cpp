@@ -34,7 +34,6 @@ HealthBook::Change HealthBook::note(std::size_t probe, ProbeReport report, std::
   } else {
     course.good_in_a_row = 0;
     ++course.bad_in_a_row;
-    last_bad_ = report.probe + ": " + report.message;
     if (course.bad_in_a_row >= spec.failures) {
       course.well = false;
       course.ill = true;
@@ -87,8 +86,10 @@ std::string HealthBook::complaint() const {
   return course->last->probe + ": " + course->last->message + times(course->bad_in_a_row);
 }
 
-std::optional<std::string> HealthBook::last_bad_answer() const {
-  return last_bad_;
+std::optional<std::string> HealthBook::last_answer() const {
+  const auto* const course = worst();
+  if (course == nullptr) return std::nullopt;
+  return course->last->probe + ": " + course->last->message;
 }
 
 std::optional<Health> HealthBook::view(std::int64_t now_ms) const {

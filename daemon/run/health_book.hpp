@@ -32,8 +32,9 @@ class HealthBook {
   std::int64_t well_until(std::int64_t otherwise) const;
   /// "http /api/health: 500 Internal Server Error, 3 times in a row"; empty when nothing is bad.
   std::string complaint() const;
-  /// The latest bad answer, for the record of a death.
-  std::optional<std::string> last_bad_answer() const;
+  /// The latest answer, of the probe that is worst; nullopt: none was asked. For the record of a
+  /// death.
+  std::optional<std::string> last_answer() const;
 
   /// For `list`; nullopt without probes.
   std::optional<Health> view(std::int64_t now_ms) const;
@@ -55,7 +56,6 @@ class HealthBook {
   std::vector<ProbeSpec> probes_;
   std::vector<Course> courses_;
   std::deque<ProbeReport> history_;
-  std::optional<std::string> last_bad_;
 };
 
 }  // namespace dixis

@@ -81,6 +81,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::vector<ProbeReport> health_history() const;
   /// Why the build on disk can't be started now; nullopt: it can, or there is none.
   std::optional<std::string> build_problem() const;
+  /// Why `on_new_build` could not restart it; shown until the build changes.
+  void note_refused_build(const std::string& why);
 
   /// The longest a verb may take, of its own.
   Milliseconds start_deadline() const;
@@ -151,6 +153,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Result<void> open_notify_socket(Generation& generation);
   Task<void> hear(Notification said);
   void take_notification(Generation& generation, const std::string& name, const std::string& value);
+  Task<void> await_own_end(std::shared_ptr<Generation> generation);
   void extend_timeout(const std::string& microseconds);
   static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
                                    Milliseconds interval);
@@ -166,6 +169,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void watch_build(const std::optional<Credentials>& credentials);
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
+  Task<bool> has_settled(Milliseconds settle);
+  Task<void> follow_flaw(std::shared_ptr<Generation> generation);
   Task<void> follow_new_build(std::uint64_t change);
   bool is_stale() const;
   std::optional<Build> build_view() const;
@@ -204,6 +209,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::shared_ptr<Generation> generation_;
   std::optional<Death> last_death_;
   std::optional<DeathRecord> last_record_;
+  std::string build_refusal_{};  ///< why on_new_build could not restart it
   std::vector<TimelineStep> last_timeline_;
   std::vector<std::string> last_argv_;
   std::optional<ListenAddress> last_listen_;

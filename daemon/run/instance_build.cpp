@@ -15,6 +15,8 @@ namespace {
 constexpr auto kReadLimit = 10s;
 constexpr auto kLookAgain = 1s;
 constexpr auto kServedLimit = 20s;
+constexpr auto kTryAgain = 30s;
+constexpr auto kFlawInterval = 5s;
 
 std::string id_text(const std::optional<std::string>& id) {
   return id ? short_build_id(*id) : "unknown";
@@ -72,6 +74,7 @@ void Instance::watch_build(const std::optional<Credentials>& credentials) {
 
 void Instance::build_changed(const std::optional<BuildOnDisk>& now) {
   const auto before = std::exchange(build_on_disk_, now);
+  build_refusal_.clear();
   ++build_changes_;
   if (before && now && before->id != now->id && now->id) {
     publish({.type = "build",
@@ -101,12 +104,67 @@ void Instance::build_completed() {
 Task<void> Instance::follow_new_build(std::uint64_t change) {
   const auto self = shared_from_this();
   if (spec_.health.on_new_build != OnNewBuild::restart) co_return;
-  boost::asio::steady_timer settled(services_.loop, spec_.health.new_build_settle);
-  co_await settled.async_wait(boost::asio::use_awaitable);
-  if (change != build_changes_ || !generation_ || !serves(generation_->number)) co_return;
-  if (!build_on_disk_ || !build_on_disk_->complete || !is_stale()) co_return;
-  services_.restart_for_build(self, "build " + id_text(generation_->build->id) + " runs, " +
-                                        id_text(build_on_disk_->id) + " is on disk");
+  const auto wanted = [&] {
+    return change == build_changes_ && generation_ && serves(generation_->number) &&
+           build_on_disk_ && build_on_disk_->complete && is_stale();
+  };
+  const Milliseconds settle = spec_.health.new_build_settle;
+  boost::asio::steady_timer pause(services_.loop, settle);
+  co_await pause.async_wait(boost::asio::use_awaitable);
+  while (wanted() && !co_await has_settled(settle)) {
+    pause.expires_after(settle);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
+  // One that is refused is tried again: what stood in its way may have been put right.
+  while (wanted()) {
+    services_.restart_for_build(self, "build " + id_text(generation_->build->id) + " runs, " +
+                                          id_text(build_on_disk_->id) + " is on disk");
+    pause.expires_after(kTryAgain);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
+}
+
+/// Whether nothing was written to the build for so long: what its manifests don't name may still be
+/// on the way. A disk that doesn't answer keeps nobody for ever.
+Task<bool> Instance::has_settled(Milliseconds settle) {
+  const AppSpec spec = spec_;
+  auto read = [spec, credentials = generation_->plan.credentials] {
+    return read_build(spec, credentials);
+  };
+  auto reading = services_.slow_worker.run(std::move(read));
+  const auto now = co_await within(kReadLimit, std::move(reading));
+  if (!now || !*now || !**now) co_return true;
+  const auto& ago = (**now)->changed_ms_ago;
+  co_return !ago || *ago >= settle.count();
+}
+
+/// Looks again, while the proof's finding stands: what was copied late or came up late heals it.
+Task<void> Instance::follow_flaw(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  boost::asio::steady_timer pause(services_.loop);
+  while (serves(generation->number) && !generation->flaw.empty()) {
+    pause.expires_after(kFlawInterval);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+    if (!serves(generation->number)) co_return;
+    const auto before = std::exchange(generation->flaw, "");
+    const auto served = co_await prove_build(generation);
+    if (!serves(generation->number)) co_return;
+    if (!generation->flaw.empty()) {
+      if (generation->flaw != before) mark_flaw(*generation);
+      continue;
+    }
+    if (slot_.state == State::unhealthy && !generation->health.ill()) {
+      apply(machine::Recovered{generation->number});
+      publish({.type = "proven", .generation = generation->number, .message = served});
+    }
+  }
+}
+
+/// Why `on_new_build` could not do its work; shown until it can.
+void Instance::note_refused_build(const std::string& why) {
+  if (build_refusal_ == why) return;
+  build_refusal_ = why;
+  if (!why.empty()) publish({.type = "warning", .message = "new build: " + why});
 }
 
 bool Instance::is_stale() const {
@@ -127,6 +185,7 @@ std::optional<Build> Instance::build_view() const {
   if (build_on_disk_) out.on_disk = build_on_disk_->id;
   out.stale = is_stale();
   out.problem = build_problem();
+  if (!out.problem && out.stale && !build_refusal_.empty()) out.problem = build_refusal_;
   if (!out.running && !out.on_disk && !out.problem) return std::nullopt;
   return out;
 }

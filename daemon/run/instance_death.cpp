@@ -53,7 +53,7 @@ Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
   record.instance = number_;
   record.death = *generation->death;
   if (generation->build) record.build = generation->build->id;
-  record.probe_answer = generation->health.last_bad_answer();
+  record.probe_answer = generation->health.last_answer();
   record.reaction = reaction();
   if (!went_as_asked(*generation->death)) {
     const auto lines = co_await services_.capture.last_lines(generation->log_mark, kLastLines);

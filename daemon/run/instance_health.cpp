@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "daemon/model/command_facts.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/sys/clock.hpp"
@@ -30,7 +31,9 @@ ProbeReport report_of(const ProbeSpec& spec, const ProbeAnswer& answer) {
 /// The probes of the configuration; without any, a Next app is asked for its manifest.
 std::vector<ProbeSpec> Instance::probes_of(const Generation& generation) const {
   if (spec_.health.probes) return *spec_.health.probes;
-  if (!generation.build || !generation.build->next || !generation.plan.listen) return {};
+  const bool next = (generation.build && generation.build->next) ||
+                    next_kind(generation.plan.argv) == NextKind::dev;
+  if (!next || !generation.plan.listen) return {};
   ProbeSpec manifest;
   manifest.what = ManifestProbe{};
   manifest.name = "manifest";

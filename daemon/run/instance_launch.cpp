@@ -202,6 +202,9 @@ Death Instance::make_death(const Generation& generation, const ExitStatus& statu
     out.code = *status.code;
     out.cause = Cause::itself;
   }
+  if (out.how == How::lost) {
+    out.detail = "it was started by an earlier dixisd, and only a parent gets an exit status";
+  }
   if (life.ended_for) {
     out.cause = life.ended_for->cause;
     out.detail = life.ended_for->detail;

@@ -34,6 +34,7 @@ Result<void> Instance::open_notify_socket(Generation& generation) {
   }
   const auto file = notify_socket_file(services_.runtime_directory, spec_.name, number_);
   const auto& user = generation.plan.credentials;
+  notify_socket_.reset();  // it removes its file when it goes: before there is the next one
   auto socket = NotifySocket::open(services_.loop, file, user ? user->uid : ::geteuid(),
                                    user ? user->gid : ::getegid(),
                                    [weak = weak_from_this()](const Notification& said) {
@@ -84,11 +85,23 @@ void Instance::take_notification(Generation& generation, const std::string& name
   } else if (name == "WATCHDOG" && value == "trigger") {
     if (serves(generation.number)) unwell(generation, "it asked for its end by WATCHDOG=trigger");
   } else if (name == "STOPPING" && value == "1") {
-    generation.ending_itself = true;
+    if (std::exchange(generation.ending_itself, true)) return;
     generation.left.notify_all();
+    if (generation_ && generation_->number == generation.number) spawn(await_own_end(generation_));
   } else if (name == "EXTEND_TIMEOUT_USEC") {
     extend_timeout(value);
   }
+}
+
+/// It said that it ends. Its probes have no more to say; its stop timeout has.
+Task<void> Instance::await_own_end(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  const auto limit = spec_.stop.timeout;
+  boost::asio::steady_timer timeout(services_.loop, limit);
+  co_await timeout.async_wait(boost::asio::use_awaitable);
+  if (!serves(generation->number)) co_return;
+  unwell(*generation, "it said STOPPING=1, and has not ended within its stop timeout of " +
+                          std::to_string(limit.count()) + " ms");
 }
 
 /// From now on, at least that long until the start or stop timeout; never less than there was.

@@ -155,6 +155,7 @@ void Instance::proven(Generation& generation, std::string text) {
            .pid = generation.process.pid,
            .message = generation.flaw.empty() ? generation.proof : generation.flaw});
   spawn(follow_new_build(build_changes_));
+  if (!generation.flaw.empty()) spawn(follow_flaw(generation_));
 }
 
 /// Ends it; the verb that waits for it is told why.
@@ -180,6 +181,12 @@ Task<Result<std::string>> Instance::prove_running() {
   if (slot_.state == State::unhealthy) {
     co_return Error{"it runs (pid " + std::to_string(generation->process.pid) +
                         "), but is unhealthy: " + slot_.message,
+                    "restart it"};
+  }
+  if (is_stale() && build_on_disk_->complete) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) +
+                        "), but serves build " + *generation->build->id + ", and " +
+                        *build_on_disk_->id + " is on disk",
                     "restart it"};
   }
   if (!generation->plan.listen) co_return "alive, pid " + std::to_string(generation->process.pid);

@@ -11,6 +11,7 @@
 #include "daemon/model/words.hpp"
 #include "daemon/run/executable.hpp"
 #include "daemon/run/launch_plan.hpp"
+#include "daemon/run/package_script.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/sys/app_files.hpp"
 
@@ -52,21 +53,6 @@ Result<Environment> read_env_files(const AppSpec& spec,
     for (auto& [name, value] : *values) out[name] = std::move(value);
   }
   return out;
-}
-
-/// What the package script that `command` names would run, read from the app's cwd.
-std::optional<ResolvedScript> read_script(const std::vector<std::string>& command,
-                                          const AppSpec& spec,
-                                          const std::optional<Credentials>& credentials) {
-  if (!package_script(command)) return std::nullopt;
-  const auto package_json = read_app_file(spec.cwd / "package.json", credentials);
-  if (!package_json) return std::nullopt;
-  const auto npmrc = read_app_file(spec.cwd / ".npmrc", credentials);
-  const bool has_pnp = ::access((spec.cwd / ".pnp.cjs").c_str(), F_OK) == 0;
-  const std::string npmrc_text = npmrc ? *npmrc : std::string();
-  auto script = resolve_script(command, *package_json, npmrc_text, has_pnp);
-  if (!script) return std::nullopt;
-  return *script;
 }
 
 /// `npm start` and its like become what the script says, where nothing stands in the way.

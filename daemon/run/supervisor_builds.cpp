@@ -7,12 +7,10 @@ namespace dixis {
 
 namespace {
 
-Task<void> tell_failure(Services& services, OperationPtr operation, std::string app) {
+Task<void> tell_failure(OperationPtr operation, InstancePtr slot) {
   while (!operation->result()) co_await operation->changed().wait();
   for (const auto& outcome : operation->result()->outcomes) {
-    if (outcome.ok) continue;
-    spdlog::warn("{}: new build: {}", app, outcome.message);
-    services.events.publish({.type = "warning", .app = app, .message = outcome.message});
+    if (!outcome.ok) slot->note_refused_build(outcome.message);
   }
 }
 
@@ -28,7 +26,7 @@ void Supervisor::Impl::restart_for_build(const InstancePtr& slot, const std::str
         return restart_one(std::move(target), options, std::move(report));
       },
       Caller{.verb = "new build"});
-  boost::asio::co_spawn(services.loop, tell_failure(services, operation, slot->spec().name),
+  boost::asio::co_spawn(services.loop, tell_failure(operation, slot),
                         [](const std::exception_ptr& error) {
                           if (error) std::rethrow_exception(error);
                         });

@@ -273,16 +273,27 @@ def test_a_deploy_that_takes_its_time_ends_well(live, builds, port):
     kernel.eventually(lambda: daemon.row("frontend")["state"] == "online", "it is well", 30, every=0.1)
 
 
-@pytest.mark.parametrize("lacking", ["static", "server"])
+@pytest.mark.parametrize("lacking", ["static", "server", "server/chunks", "server/webpack-runtime.js"])
 def test_after_a_copy_that_was_broken_off_the_old_one_serves_on(live, builds, port, lacking):
     """BUILD_ID and export-marker.json come first; what they stand for doesn't."""
     daemon, directory = live()
     pid = daemon.row("frontend")["pid"]
     shutil.rmtree(directory / ".next")
     shutil.copytree(builds[1] / ".next", directory / ".next", symlinks=True, ignore=lambda place, names: [
-        name for name in names if name == lacking and place == str(builds[1] / ".next")
+        name for name in names if os.path.join(place, name) == str(builds[1] / ".next" / lacking)
     ])  # fmt: skip
     await_on_disk(daemon, build_id(builds[1]))
     said = said_by(daemon.ctl("restart", "frontend", timeout=120, expect=1))
     assert kernel.listeners(port) == [pid], said
     assert f".next/{lacking}" in said and f"the old process goes on (pid {pid})" in said
+
+
+def test_without_any_build_the_old_one_serves_on(live, port):
+    daemon, directory = live()
+    pid = daemon.row("frontend")["pid"]
+    (directory / ".next").rename(directory / ".next.away")
+    said = said_by(daemon.ctl("restart", "frontend", timeout=120, expect=1))
+    assert kernel.listeners(port) == [pid], said
+    assert ".next/BUILD_ID is missing" in said and f"the old process goes on (pid {pid})" in said
+    (directory / ".next.away").rename(directory / ".next")
+    daemon.ctl("restart", "frontend", timeout=120)

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/model/command_facts.hpp"
+#include "daemon/run/build/named_files.hpp"
+#include "daemon/run/package_script.hpp"
 #include "daemon/sys/app_files.hpp"
 #include "daemon/sys/process_table.hpp"
 
@@ -17,6 +20,7 @@ namespace dixis {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr std::size_t kHead = 64U << 10U;
 
 BuildFile look_at(const fs::path& file, const std::optional<Credentials>& credentials,
                   bool with_text) {
@@ -26,6 +30,7 @@ BuildFile look_at(const fs::path& file, const std::optional<Credentials>& creden
   if (!S_ISREG(facts.st_mode)) return out;
   out.exists = true;
   out.modified_ns = std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+  out.size = facts.st_size;
   if (with_text) {
     if (const auto text = read_app_file(file, credentials)) out.text = *text;
   }
@@ -62,7 +67,8 @@ void note_age(BuildOnDisk& build, std::initializer_list<const BuildFile*> files)
   const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
-  build.changed_ms_ago = std::max<std::int64_t>(0, (now - newest) / 1'000'000);
+  const auto ago = std::max<std::int64_t>(0, (now - newest) / 1'000'000);
+  build.changed_ms_ago = std::min(build.changed_ms_ago.value_or(ago), ago);
 }
 
 std::int64_t directory_time_ns(const fs::path& directory) {
@@ -87,32 +93,41 @@ std::string find_dist(const AppSpec& spec, const std::optional<Credentials>& cre
   return ".next";
 }
 
-/// The first file that the build's own manifests name and that isn't there: a copy that was broken
-/// off, or that is still coming, has them before what they name.
-std::optional<fs::path> find_missing(const AppSpec& spec, const NextConfig& config, bool copied,
-                                     const std::optional<Credentials>& credentials) {
-  const auto dist = spec.cwd / config.dist_dir;
-  std::vector<fs::path> wanted;
-  for (const auto& file : config.files) wanted.push_back(spec.cwd / file);
-  const auto add = [&](const char* manifest, const fs::path& base, auto names_of) {
-    const auto text = read_app_file(dist / manifest, credentials);
-    if (!text) return;  // it is among `files`, if this version of Next writes it
-    for (const auto& name : names_of(*text)) wanted.push_back(base / name);
-  };
-  // Of what was copied elsewhere, static files may be served by somebody else.
-  if (!copied) {
-    add("server/pages-manifest.json", dist / "server", pages_of_manifest);
-    add("server/app-paths-manifest.json", dist / "server", pages_of_manifest);
+/// What the command comes down to, `npm start` and the like resolved.
+std::vector<std::string> program_of(const AppSpec& spec,
+                                    const std::optional<Credentials>& credentials) {
+  const auto inner = inner_command(spec.command).command;
+  auto script = read_script(inner, spec, credentials);
+  return script ? std::move(script->command) : inner;
+}
+
+/// An interpreter whose script isn't Next's: an app that only lies beside a build.
+bool is_something_else(const std::vector<std::string>& program) {
+  const auto name = program.empty() ? "" : fs::path(program.front()).filename().string();
+  const auto begins = [&](std::string_view with) { return name.starts_with(with); };
+  return begins("python") || begins("php") || begins("ruby") || begins("java") || name == "node" ||
+         name == "nodejs" || name == "bun" || name == "deno";
+}
+
+/// `build: automatic`: a command that runs Next, whatever lies there; what could be a wrapper of
+/// one, where `.next` is.
+bool is_next(const AppSpec& spec, const std::optional<Credentials>& credentials) {
+  std::error_code error;
+  const bool there = fs::exists(spec.cwd / ".next", error);
+  const auto program = program_of(spec, credentials);
+  switch (next_kind(program)) {
+    case NextKind::start:
+      return true;
+    case NextKind::dev:
+      return false;  // it makes its build as it goes
+    case NextKind::standalone: {
+      const auto head = read_app_file_head(spec.cwd / "server.js", kHead, credentials);
+      return there || (head && head->find("next/dist/server") != std::string::npos);
+    }
+    case NextKind::none:
+      break;
   }
-  if (!copied && spec.health.assets && config.asset_prefix.empty()) {
-    add("build-manifest.json", dist, static_files_of_manifest);
-    add("app-build-manifest.json", dist, static_files_of_manifest);
-  }
-  const auto gone = std::find_if(wanted.begin(), wanted.end(), [&](const fs::path& file) {
-    return check_access(file, F_OK, credentials) == ENOENT;
-  });
-  if (gone == wanted.end()) return std::nullopt;
-  return *gone;
+  return there && !is_something_else(program);
 }
 
 BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& credentials) {
@@ -148,15 +163,22 @@ BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& cre
   out.id = std::move(verdict.id);
   out.complete = verdict.complete;
   out.missing = std::move(verdict.missing);
-  if (const auto gone = out.complete ? find_missing(spec, files.config, copied, credentials)
-                                     : std::optional<fs::path>()) {
+  out.copied = copied;
+  out.has_root_page = has_root_page(dist, credentials);
+  auto gap = out.complete ? find_gap(spec, files.config, copied, credentials) : std::nullopt;
+  if (copied && own_server.size == 0) gap = Gap{spec.cwd / "server.js", "is empty"};
+  if (gap) {
     out.complete = false;
-    out.missing = gone->lexically_relative(spec.cwd).string() + " is missing";
-    out.watched.push_back(*gone);
+    out.missing = gap->file.lexically_relative(spec.cwd).string() + " " + gap->what;
+    out.watched.push_back(gap->file);
   }
-  BuildFile directory;
-  directory.modified_ns = directory_time_ns(dist);
-  note_age(out, {&files.build_id, &files.export_marker, &files.standalone_server, &directory});
+  note_age(out, {&files.build_id, &files.export_marker, &files.standalone_server});
+  for (const auto* name : {"", "server", "server/app", "server/pages", "server/chunks", "static",
+                           "static/chunks", "static/css", "static/media"}) {
+    BuildFile directory;
+    directory.modified_ns = directory_time_ns(dist / name);
+    note_age(out, {&directory});
+  }
   if (const auto builder = find_builder(spec.cwd)) {
     // What is whole now will be emptied by it, or isn't written to its end.
     out.builder = "pid " + std::to_string(*builder);
@@ -191,14 +213,13 @@ BuildOnDisk read_id_file(const AppSpec& spec, const std::optional<Credentials>& 
 
 Result<std::optional<BuildOnDisk>> read_build(const AppSpec& spec,
                                               const std::optional<Credentials>& credentials) {
-  std::error_code error;
   switch (spec.health.build.kind) {
     case BuildSpec::Kind::none:
       return std::optional<BuildOnDisk>();
     case BuildSpec::Kind::file:
       return std::optional<BuildOnDisk>(read_id_file(spec, credentials));
     case BuildSpec::Kind::automatic:
-      if (!fs::exists(spec.cwd / ".next", error)) return std::optional<BuildOnDisk>();
+      if (!is_next(spec, credentials)) return std::optional<BuildOnDisk>();
       break;
     case BuildSpec::Kind::next:
       break;

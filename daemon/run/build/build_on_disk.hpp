@@ -19,8 +19,10 @@ struct BuildOnDisk {
   bool next = false;  ///< a Next build; else an id file
   std::optional<std::string> id{};
   bool complete = false;
-  std::string missing{};                         ///< why it isn't complete, for people
-  NextConfig config{};                           ///< where `next`
+  std::string missing{};       ///< why it isn't complete, for people
+  NextConfig config{};         ///< where `next`
+  bool copied = false;         ///< a standalone output that was copied to its own place
+  bool has_root_page = false;  ///< its manifests name a page for "/"
   std::optional<std::int64_t> changed_ms_ago{};  ///< the newest of its files
   std::optional<std::string> builder{};          ///< a living `next build`: "pid 4711"
   std::int64_t builder_pid = 0;                  ///< the same; 0: none

@@ -62,12 +62,19 @@ std::optional<std::string> next_path(const HttpAnswer& answer) {
   return slash == std::string::npos ? "/" : to.substr(slash);
 }
 
-/// The page, redirects followed; any status: an error page names its build, too.
+/// The page, redirects followed. An error of the server is one of the build until it is over; 404
+/// is an answer where the build has no such page.
 Task<Result<std::string>> get_page(ProofPtr proof) {
   std::string path = proof->config().base_path + "/";
   for (int hop = 0; hop <= kMostRedirects; ++hop) {
     auto answer = co_await get(proof, path, kPageBytes);
     if (!answer) co_return Error{"its page " + path + ": " + answer.error().message};
+    const bool lacking = answer->status == 404 && hop == 0 && proof->request.build.has_root_page;
+    if (answer->status >= 500 || lacking) {
+      co_return Error{"its page " + path + " is answered with " + std::to_string(answer->status) +
+                          (lacking ? ", though the build has it" : ""),
+                      "see its log"};
+    }
     const auto next = next_path(*answer);
     if (!next) {
       const auto type = answer->headers.find("content-type");
@@ -118,11 +125,15 @@ std::optional<std::string> first_not_on_disk(const ServedBuildRequest& request,
 Error asset_error(const ServedBuildRequest& request, const std::string& asset,
                   const std::string& what) {
   const auto& dist = request.build.config.dist_dir;
+  std::string hint = "run `next build` again, to its end";
+  if (request.build.copied) {
+    hint = "copy the build's static to " + (request.spec.cwd / dist / "static").string();
+  } else if (request.build.config.standalone) {
+    hint =
+        "copy " + dist + "/static to " + dist + "/standalone/" + dist + "/static after each build";
+  }
   return Error{"the page names " + asset + ", which " + what,
-               request.build.config.standalone
-                   ? "copy " + dist + "/static to " + dist + "/standalone/" + dist +
-                         "/static after each build (`assets: false` turns this check off)"
-                   : "run `next build` again, to its end (`assets: false` turns this check off)"};
+               hint + " (`assets: false` turns this check off)"};
 }
 
 /// What the assets of a page have shown so far; several are asked at once.

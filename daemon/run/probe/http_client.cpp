@@ -73,6 +73,9 @@ http::request<http::empty_body> to_beast(const HttpRequest& request) {
   return out;
 }
 
+using Parser = http::response_parser<http::buffer_body>;
+constexpr int kMostInterim = 16;
+
 HttpAnswer to_answer(const http::response<http::buffer_body>& response) {
   HttpAnswer out;
   out.status = static_cast<int>(response.result_int());
@@ -97,10 +100,15 @@ Error read_error(const error_code& error, bool any) {
   return {"cannot read its answer: " + error.message()};
 }
 
+/// 100 Continue, 103 Early Hints and their like come before the answer (RFC 9110, 15.2).
+bool is_interim(const Parser& parser) {
+  const auto status = parser.get().result_int();
+  return status >= 100 && status <= 199 && status != 101;
+}
+
 /// The first `limit` bytes of the body.
-Task<Result<void>> read_body(Socket& socket, beast::flat_buffer& buffer,
-                             http::response_parser<http::buffer_body>& parser, std::size_t limit,
-                             HttpAnswer& answer) {
+Task<Result<void>> read_body(Socket& socket, beast::flat_buffer& buffer, Parser& parser,
+                             std::size_t limit, HttpAnswer& answer) {
   std::vector<char> chunk(std::size_t{16} << 10U);
   while (!parser.is_done()) {
     auto& body = parser.get().body();
@@ -140,14 +148,18 @@ Task<Result<HttpAnswer>> exchange(HttpRequest request, std::shared_ptr<Stage> st
     }
   }
   beast::flat_buffer buffer(kHeaderLimit + (std::size_t{64} << 10U));
-  http::response_parser<http::buffer_body> parser;
-  parser.header_limit(kHeaderLimit);
-  parser.body_limit(boost::none);
-  if (request.method == "HEAD") parser.skip(true);
-  {
-    const auto [error, size] = co_await http::async_read_header(socket, buffer, parser, kQuiet);
+  std::optional<Parser> parser_of_final;
+  for (int interim = 0; !parser_of_final || is_interim(*parser_of_final); ++interim) {
+    if (interim > kMostInterim) co_return Error{"it sends nothing but interim answers (1xx)"};
+    parser_of_final.emplace();
+    Parser& fresh = *parser_of_final;
+    fresh.header_limit(kHeaderLimit);
+    fresh.body_limit(boost::none);
+    if (request.method == "HEAD") fresh.skip(true);
+    const auto [error, size] = co_await http::async_read_header(socket, buffer, fresh, kQuiet);
     if (error) co_return read_error(error, size > 0);
   }
+  Parser& parser = *parser_of_final;
   stage->header = true;
   HttpAnswer answer = to_answer(parser.get());
   const auto read = co_await read_body(socket, buffer, parser, request.body_limit, answer);

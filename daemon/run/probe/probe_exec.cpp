@@ -5,6 +5,7 @@
 
 #include <boost/asio.hpp>
 
+#include "common/utf8.hpp"
 #include "daemon/logs/within.hpp"
 #include "daemon/model/words.hpp"
 #include "daemon/run/executable.hpp"
@@ -38,7 +39,7 @@ struct Run {
   std::string output{};
 };
 
-/// Reads until nobody writes any more; keeps the first bytes.
+/// Reads until nobody writes any more; keeps the last bytes.
 Task<void> read_output(std::shared_ptr<Run> run, UniqueFd pipe) {
   asio::posix::stream_descriptor input(co_await asio::this_coro::executor, pipe.release());
   std::array<char, kOutputBytes> chunk{};
@@ -46,7 +47,8 @@ Task<void> read_output(std::shared_ptr<Run> run, UniqueFd pipe) {
     const auto [error, size] =
         co_await input.async_read_some(asio::buffer(chunk), asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
-    run->output.append(chunk.data(), std::min(size, kOutputBytes - run->output.size()));
+    run->output.append(chunk.data(), size);
+    if (run->output.size() > kOutputBytes) run->output.erase(0, run->output.size() - kOutputBytes);
   }
 }
 
@@ -96,7 +98,8 @@ std::string in_words(const ExitStatus& status, const std::string& name, const st
   } else {
     out += " was killed by " + (status.signal ? signal_name(*status.signal) : "a signal");
   }
-  const auto line = last_line(output);
+  constexpr std::size_t kShown = 200;
+  const auto line = valid_utf8(last_line(output).substr(0, kShown));
   return line.empty() ? out : out + ": " + line;
 }
 

@@ -39,6 +39,7 @@ def site(make_daemon):
         daemon = make_daemon()
         app = Site(daemon, "web", kernel.free_port())
         keys.setdefault("new_build_settle", "100ms")
+        keys.setdefault("build", "next")  # what the command runs is no Node
         daemon.configure({"web": app.app({"http": "/", "interval": "1h", "expect": "100-599"}, **keys)})
         return daemon, app
 
@@ -151,3 +152,49 @@ def test_build_none_asks_nothing(site):
     daemon.start()
     assert "build" not in told(daemon, "start", "web")
     assert daemon.row("web")["build"] is None
+
+
+def test_a_start_of_a_stale_one_is_no_success(site):
+    daemon, app = site()
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    with daemon.events("web", timeout=20) as events:
+        app.lies("BBBBBBBBBBBB")
+        events.await_one(type="build")
+    said = told(daemon, "start", "web", expect=1)
+    assert "AAAAAAAAAAAA" in said and "BBBBBBBBBBBB is on disk" in said
+    narrow = daemon.ctl("list", env={"COLUMNS": "80"}).stdout
+    assert "stale: build AAAAAAAA… runs, BBBBBBBB… is on disk" in narrow
+
+
+def test_a_page_that_fails_is_a_flaw_until_it_is_well(site):
+    daemon, app = site()
+    app.lies("BBBBBBBBBBBB")
+    app.serves("BBBBBBBBBBBB", status=500)
+    daemon.start()
+    said = told(daemon, "start", "web", expect=1)
+    assert "its page / is answered with 500" in said
+    pid = daemon.row("web")["pid"]
+    assert daemon.row("web")["state"] == "unhealthy" and kernel.alive(pid)
+    with daemon.events("web", timeout=30) as events:
+        app.serves("BBBBBBBBBBBB", status=200)
+        events.await_one(type="state", state="online")
+    assert daemon.row("web")["pid"] == pid
+
+
+def test_a_deploy_that_is_refused_is_shown(site):
+    daemon, app = site(on_new_build="restart", build={"id_file": "VERSION"}, env_file=".env")
+    version, env = daemon.root / "VERSION", daemon.root / ".env"
+    version.write_text("v1\n")
+    env.write_text("A=b\n")
+    daemon.start()
+    told(daemon, "start", "web")
+    env.unlink()
+    with daemon.events("web", timeout=20) as events:
+        version.write_text("v2\n")
+        warned = events.await_one(type="warning")
+    assert "not restarted" in warned["message"] and ".env" in warned["message"]
+    assert ".env" in daemon.row("web")["build"]["problem"]
+    assert daemon.row("web")["build"]["stale"] and app.starts == 1

@@ -5,7 +5,7 @@ usage: misbehaving.py PORT CONTROL RECORD
 
 CONTROL holds a JSON object, read anew at each connection: {"mode": …, "status": 200, "body": "ok",
 "headers": {…}, "delay": seconds}. Modes: answer, hang (accepts, never answers), deadlock (the thread never
-comes back, TERM is not heard), close, flood, endless-header, trickle, garbage. RECORD gets a JSON line for
+comes back, TERM is not heard), hints (103 before the answer), close, flood, endless-header, trickle, garbage. RECORD gets a JSON line for
 each start, request and SIGTERM. A CONTROL that says {"notify": […]} at the start has these sent to
 NOTIFY_SOCKET, one datagram each, as soon as it listens.
 """
@@ -74,7 +74,9 @@ def misbehave(connection, wish):
             time.sleep(0.02)
     if mode == "garbage":
         connection.sendall(b"what do you want from me?\r\n\r\n")
-    if mode == "answer":
+    if mode == "hints":
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>\r\n\r\n")
+    if mode in ("answer", "hints"):
         answer(connection, wish)
     connection.close()
 

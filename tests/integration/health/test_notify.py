@@ -148,3 +148,26 @@ def test_stopping_ends_the_watch(speaker):
         pid = daemon.row("web")["pid"]
         subprocess.run(["sleep", "0.6"], check=True)
         assert daemon.row("web")["pid"] == pid and daemon.row("web")["state"] == "online"
+
+
+def test_the_next_generation_has_its_socket_too(speaker):
+    daemon, app = speaker({"notify": True})
+    pids = set()
+    for verb in ("Start", "Restart", "Restart"):
+        with daemon.events("web", timeout=30) as events, daemon.varlink(timeout=60) as link:
+            link.send(verb, {"targets": ["web"]})
+            events.await_one(type="spawned")
+            app.says("READY=1")
+            assert link.reply()["parameters"]["outcomes"][0]["ok"]
+        pids.add(daemon.row("web")["pid"])
+    assert len(pids) == 3
+
+
+def test_one_that_says_it_stops_and_does_not_is_ended(speaker):
+    daemon, app = speaker({"notify": True, "interval": "1h"}, stop={"timeout": "500ms"})
+    with daemon.events("web", timeout=30) as events:
+        started(daemon)
+        events.await_one(type="spawned")
+        app.says("READY=1|STOPPING=1")
+        death = events.await_one(type="death")["death"]
+    assert death["cause"] == "unhealthy" and "STOPPING=1" in death["message"]

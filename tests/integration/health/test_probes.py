@@ -138,3 +138,12 @@ def test_exec_that_never_ends_is_killed_with_its_whole_tree(sick):
                       "nothing of the probe is left")
     assert daemon.row("web")["pid"] in before
     kernel.no_zombie_stays(daemon.pid)
+
+
+def test_interim_answers_come_before_the_answer(sick):
+    """A Node server with writeEarlyHints is as well as any other."""
+    daemon, patient = sick({"http": "/", "interval": "1h"}, wish={"mode": "hints"})
+    [probe] = daemon.ctl_json("probe", "web")
+    assert probe["good"] and probe["message"] == "200 X"
+    patient.becomes(mode="hints", status=500)
+    assert daemon.ctl("probe", "web", expect=1)

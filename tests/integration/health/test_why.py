@@ -128,3 +128,30 @@ def test_describe_has_the_history_and_the_steps_of_the_last_start(sick):
     assert page["death"]["death"]["cause"] == "verb"
     text = daemon.ctl("describe", "web").stdout
     assert "healthy" in text and "last start" in text and "last death" in text
+
+
+def test_an_old_answer_is_not_blamed_for_a_death(sick):
+    daemon, patient = sick({"http": "/", "interval": "100ms", "timeout": "90ms", "failures": 100})
+    patient.becomes(status=500)
+    kernel.eventually(lambda: daemon.row("web")["health"]["message"].startswith("http /: 500"), "it is seen")
+    patient.becomes(status=200)
+    kernel.eventually(lambda: daemon.row("web")["health"]["message"] == "", "it is well again")
+    with daemon.events("web") as events:
+        os.kill(daemon.row("web")["pid"], signal.SIGKILL)
+        events.await_one(type="proven")
+    [death] = daemon.ctl_json("why", "web")
+    assert death["probe_answer"] == "http /: 200 X"
+
+
+def test_what_ends_an_adopted_one_is_said_as_it_was(sick):
+    daemon, patient = sick({"http": "/", "interval": "1h"})
+    daemon.kill()
+    daemon.restart()
+    daemon.ctl("restart", "web")
+    assert "no daemon was watching" not in daemon.ctl("why", "web").stdout
+    daemon.kill()
+    daemon.restart()
+    with daemon.events("web") as events:
+        os.kill(daemon.row("web")["pid"], signal.SIGKILL)
+        events.await_one(type="proven")
+    assert "it was started by an earlier dixisd" in daemon.ctl_json("why", "web")[0]["death"]["message"]

@@ -133,6 +133,14 @@ TEST_CASE("what nobody saw is unknown", "[death]") {
   CHECK(death_message(died(How::lost, Cause::unknown)) ==
         "ended while no daemon was watching; how and why are unknown");
   CHECK(death_message(died(How::exited, Cause::unknown)) == "exited with 3; why is unknown");
+  Death adopted = died(How::lost, Cause::unknown);
+  adopted.detail = "it was started by an earlier dixisd";
+  CHECK(death_message(adopted) ==
+        "ended; how and why are unknown: it was started by an earlier dixisd");
+  // Who ended it was watching.
+  adopted.cause = Cause::verb;
+  adopted.detail = "`dixisctl stop`";
+  CHECK(death_message(adopted) == "stopped by `dixisctl stop`");
 }
 
 TEST_CASE("each how and cause has words, and none that the record doesn't hold", "[death]") {
@@ -148,7 +156,7 @@ TEST_CASE("each how and cause has words, and none that the record doesn't hold",
       CHECK(plain.find("uid") == std::string::npos);
       CHECK(plain.find(": ;") == std::string::npos);
       // The end itself is never left out where it adds something.
-      if (how == How::lost) CHECK(plain.find("while no daemon was watching") != std::string::npos);
+      if (how == How::lost) CHECK(plain.find("exited") == std::string::npos);
       if (how == How::exited) CHECK(plain.find("exited with 3") != std::string::npos);
 
       death.detail = "the fact";

@@ -7,7 +7,7 @@ using namespace dixis;
 namespace {
 
 BuildFile file(std::int64_t modified_ns, std::string text = "") {
-  return {true, modified_ns, std::move(text)};
+  return {true, modified_ns, 1, std::move(text)};
 }
 
 NextFiles whole(bool standalone) {
@@ -146,8 +146,15 @@ TEST_CASE("manifests name the files of a build", "[build]") {
         std::vector<std::string>{"static/chunks/main.js", "static/chunks/polyfills.js"});
   const std::string pages = R"({"/page":"app/page.js","/404":"pages/404.html","odd":[]})";
   CHECK(pages_of_manifest(pages) == std::vector<std::string>{"app/page.js", "pages/404.html"});
+  CHECK(names_page(pages, "/page"));
+  CHECK_FALSE(names_page(pages, "/"));
+  CHECK(traced_files(R"({"version":1,"files":["../chunks/1.js",7]})") ==
+        std::vector<std::string>{"../chunks/1.js"});
   for (const std::string damaged : {"", "[]", "{", "\"static/x\"x"}) {
-    CHECK(static_files_of_manifest(damaged).empty());
-    CHECK(pages_of_manifest(damaged).empty());
+    const bool json = damaged == "[]";
+    CHECK(static_files_of_manifest(damaged).has_value() == json);
+    CHECK(pages_of_manifest(damaged).has_value() == json);
+    CHECK(traced_files(damaged).has_value() == json);
+    CHECK_FALSE(names_page(damaged, "/"));
   }
 }

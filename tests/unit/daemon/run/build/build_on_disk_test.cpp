@@ -87,7 +87,7 @@ TEST_CASE("a standalone output that was copied to its own place is whole", "[bui
   site.write(".next/BUILD_ID", "A1b2C3");
   site.write(".next/static/x.js");
   CHECK_FALSE(site.read()->complete);
-  site.write("server.js");
+  site.write("server.js", "x");
   CHECK(site.read()->complete);
   CHECK(site.read()->config.standalone);
   CHECK(site.pitfalls().empty());
@@ -100,7 +100,7 @@ TEST_CASE("what was not copied into a standalone output is a pitfall", "[build]"
     site.write(file, "A1b2C3");
   }
   site.write(".next/export-marker.json");
-  site.write(".next/standalone/server.js");
+  site.write(".next/standalone/server.js", "x");
   site.write("public/logo.svg");
   site.spec.command = {"node", ".next/standalone/server.js"};
   REQUIRE(site.read()->complete);
@@ -148,13 +148,60 @@ TEST_CASE("a copy that was broken off lacks what its manifests name", "[build]")
     CHECK(build->missing == file + " is missing");
     const auto& watched = build->watched;
     CHECK(std::find(watched.begin(), watched.end(), site.directory.path() / file) != watched.end());
-    site.write(file);
+    site.write(file, "x");
   }
   CHECK(site.read()->complete);
+
+  // What was broken off may be empty, and what lies beside a page may tell its chunks.
+  site.write(".next/server/app/page.js");
+  CHECK(site.read()->missing == ".next/server/app/page.js is empty");
+  site.write(".next/server/app/page.js", "x");
+  site.write(".next/server/app/page.js.nft.json",
+             R"({"files":["../chunks/7.js","../../../node_modules/next/x.js"]})");
+  CHECK(site.read()->missing == ".next/server/chunks/7.js is missing");
+  site.write(".next/server/chunks/7.js");
+  CHECK(site.read()->complete);
+  site.write(".next/build-manifest.json", "{");
+  CHECK(site.read()->missing == ".next/build-manifest.json isn't JSON");
+  site.write(".next/build-manifest.json", R"({"rootMainFiles":["static/chunks/main.js"]})");
 
   // Static files are somebody else's business where the configuration says so.
   fs::remove_all(site.directory.path() / ".next/static");
   CHECK_FALSE(site.read()->complete);
   site.spec.health.assets = false;
   CHECK(site.read()->complete);
+}
+
+TEST_CASE("the command tells whether a build beside it is its own", "[build]") {
+  Site site;
+  const auto has_build = [&](std::vector<std::string> command) {
+    site.spec.command = std::move(command);
+    return site.read().has_value();
+  };
+  // Before there is any build: `next start` has none, and says so.
+  CHECK(has_build({"next", "start", "-p", "3000"}));
+  CHECK_FALSE(site.read()->complete);
+  CHECK_FALSE(has_build({"node", "server.js"}));
+  site.write("server.js", "require('next/dist/server/lib/start-server')");
+  CHECK(has_build({"node", "server.js"}));
+  CHECK_FALSE(has_build({"./start.sh"}));
+
+  site.write(".next/BUILD_ID", "A1b2C3");
+  CHECK(has_build({"./start.sh"}));
+  CHECK(has_build({"npm", "start"}));  // without a package.json nobody knows
+  site.write("package.json", R"({"scripts":{"start":"node api.js","web":"next start"}})");
+  CHECK_FALSE(has_build({"npm", "start"}));
+  CHECK(has_build({"npm", "run", "web"}));
+  for (const std::string other : {"python3", "php", "/usr/bin/node", "java"}) {
+    CHECK_FALSE(has_build({other, "api.x"}));
+  }
+  CHECK_FALSE(has_build({"next", "dev"}));
+}
+
+TEST_CASE("an id that is longer than any is damage", "[build]") {
+  Site site;
+  site.write(".next/BUILD_ID", std::string(100'000, 'x'));
+  const auto build = site.read();
+  CHECK_FALSE(build->id.has_value());
+  CHECK(build->missing == ".next/BUILD_ID is longer than 200 bytes");
 }

@@ -1,10 +1,12 @@
 // The build of an app: the one that runs, the one on disk, and what follows when they differ.
 #include <chrono>
+#include <poll.h>
 
 #include "daemon/logs/within.hpp"
 #include "daemon/run/build/served_build.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/pidfd.hpp"
 
 namespace dixis {
 
@@ -22,6 +24,20 @@ std::string id_text(const std::optional<std::string>& id) {
   return id ? short_build_id(*id) : "unknown";
 }
 
+/// A builder that is ending has no command line any more, by which it was found, and yet it isn't
+/// over. Worker only.
+void keep_builder(BuildOnDisk& build, std::int64_t known) {
+  if (known == 0 || build.builder) return;
+  const int pidfd = pidfd::open(static_cast<pid_t>(known));
+  const UniqueFd process(pidfd);
+  ::pollfd ended{pidfd, POLLIN, 0};
+  if (!process || ::poll(&ended, 1, 0) != 0) return;
+  build.builder = "pid " + std::to_string(known);
+  build.builder_pid = known;
+  build.complete = false;
+  build.missing = "`next build` is ending";
+}
+
 /// At work, or so fresh that it may be: what is written right now comes in pieces.
 bool under_way(const BuildOnDisk& build, Milliseconds settle) {
   return build.builder || (build.changed_ms_ago && *build.changed_ms_ago < settle.count());
@@ -34,8 +50,13 @@ bool under_way(const BuildOnDisk& build, Milliseconds settle) {
 Task<Result<std::optional<BuildOnDisk>>> Instance::ready_build(LaunchPlan plan, BuildWait wait) {
   const auto self = shared_from_this();
   const AppSpec spec = spec_;
+  std::int64_t builder = 0;
   while (true) {
-    auto read = [spec, credentials = plan.credentials] { return read_build(spec, credentials); };
+    auto read = [spec, builder, credentials = plan.credentials] {
+      auto out = read_build(spec, credentials);
+      if (out && *out) keep_builder(**out, builder);
+      return out;
+    };
     auto reading = services_.slow_worker.run(std::move(read));
     auto found = co_await within(kReadLimit, std::move(reading));
     if (!found) {
@@ -44,6 +65,7 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::ready_build(LaunchPlan plan, 
     }
     auto& build = *found;
     if (!build || !*build || wait.force) co_return std::move(build);
+    builder = (*build)->builder_pid;
     auto check = [spec, plan, seen = **build] { return check_next_build(spec, plan, seen); };
     auto checking = services_.slow_worker.run(std::move(check));
     const auto good = co_await within(kReadLimit, std::move(checking));

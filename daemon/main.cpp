@@ -106,7 +106,8 @@ Task<void> end_on_sigterm(Supervisor& supervisor, ServiceBus* bus, End& end) {
 
 /// What systemd has to do with this process.
 struct Service {
-  explicit Service(asio::io_context& loop) : manager(loop) {
+  explicit Service(asio::io_context& loop)
+      : manager(loop, [](const std::string& what) { spdlog::warn("{}", what); }) {
     // The system's manager is meant: a user's has another bus and no dixis.slice.
     if (manager.present() && ::geteuid() == 0) bus.emplace();
   }

@@ -7,8 +7,6 @@
 #include <unistd.h>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
@@ -35,12 +33,13 @@ std::optional<std::int64_t> number(std::string_view text) {
 }  // namespace
 
 struct ServiceManager::Impl : std::enable_shared_from_this<ServiceManager::Impl> {
-  explicit Impl(asio::io_context& context) : loop(context), socket(context) {}
+  Impl(asio::io_context& context, Warn to) : loop(context), socket(context), warn(std::move(to)) {}
 
   Task<void> send();
 
   asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   Datagrams::socket socket;
+  Warn warn;
   std::deque<std::string> waiting{};
   bool sending = false;
 };
@@ -53,24 +52,24 @@ Task<void> ServiceManager::Impl::send() {
     const auto [error, size] =
         co_await socket.async_send(asio::buffer(text), asio::as_tuple(asio::use_awaitable));
     static_cast<void>(size);
-    if (error) spdlog::warn("cannot tell systemd '{}': {}", text, error.message());
+    if (error) warn("cannot tell systemd '" + text + "': " + error.message());
   }
   sending = false;
 }
 
-ServiceManager::ServiceManager(asio::io_context& loop) {
+ServiceManager::ServiceManager(asio::io_context& loop, Warn warn) {
   std::string path = take_variable("NOTIFY_SOCKET");
   const auto period = number(take_variable("WATCHDOG_USEC"));
   const auto watched = number(take_variable("WATCHDOG_PID"));
   // '@' begins a name of the abstract namespace (unix(7)); anything else has to be a path.
   if (path.size() < 2 || (path.front() != '@' && path.front() != '/')) return;
   if (path.front() == '@') path.front() = '\0';
-  auto impl = std::make_shared<Impl>(loop);
+  auto impl = std::make_shared<Impl>(loop, std::move(warn));
   boost::system::error_code error;
   impl->socket.open(Datagrams(), error);
   if (!error) impl->socket.connect(Datagrams::endpoint(path), error);
   if (error) {
-    spdlog::warn("cannot connect to NOTIFY_SOCKET: {}", error.message());
+    impl->warn("cannot connect to NOTIFY_SOCKET: " + error.message());
     return;
   }
   impl_ = std::move(impl);

@@ -18,6 +18,7 @@
 #include "daemon/serve/control_socket.hpp"
 #include "daemon/serve/logging.hpp"
 #include "daemon/serve/options.hpp"
+#include "daemon/serve/predecessor.hpp"
 #include "daemon/serve/server.hpp"
 #include "daemon/serve/systemd_service.hpp"
 
@@ -158,7 +159,9 @@ Task<void> end_all(Supervisor& supervisor, Service& service, bool with_apps) {
 }
 
 Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& end,
-                std::string socket, std::optional<int> ready_fd) {
+                std::string socket, std::optional<int> ready_fd,
+                std::optional<std::string> predecessor) {
+  if (predecessor) supervisor.note_predecessor(std::move(*predecessor));
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
@@ -201,12 +204,14 @@ class Loop : public asio::io_context {
   };
 };
 
-int serve(const Options& options, Config config, ControlSocket socket) {
+int serve(const Options& options, Config config, const RuntimeLock& lock, ControlSocket socket,
+          EventLog event_log) {
   Loop loop;
   const auto& paths = options.paths;
   Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
+  supervisor.events().log_with(std::move(event_log));
   if (service.bus) supervisor.use_scopes(*service.bus);
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
@@ -219,7 +224,8 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop,
-                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd),
+                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd,
+                      explain_predecessor(lock.found, take_service_end(paths.runtime_dir))),
                  [&](std::exception_ptr error) {
                    failure = error;
                    loop.stop();
@@ -227,6 +233,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   loop.run();
   if (socket.ours) ::unlink(socket.path.c_str());
   if (failure) explain_and_exit(failure);
+  say_goodbye(lock);
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
@@ -250,8 +257,8 @@ int start(const Options& options) {
   if (!socket) return fail(socket.error());
   if (::chdir("/") != 0) return fail(errno_error("chdir /", errno));
   raise_file_limit();
-  log_to_stderr();
-  return serve(options, std::move(loaded.config), std::move(*socket));
+  auto event_log = start_logging();
+  return serve(options, std::move(loaded.config), *lock, std::move(*socket), std::move(event_log));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ struct Supervisor::Impl {
   Services services;
   Apps apps;
   std::int64_t started_ms;
+  std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
   Throttle loads{1};                ///< one at a time

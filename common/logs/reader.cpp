@@ -84,10 +84,13 @@ bool Reader::step(Chunk& chunk) {
       for (std::size_t i = 0; i < kStepOpens && opened_ < states_.size(); ++i) {
         open(states_[opened_++]);
       }
-      if (opened_ == states_.size()) phase_ = query_.lines ? Phase::counting : Phase::reading;
+      if (opened_ < states_.size()) return true;
+      phase_ = query_.lines ? Phase::counting : Phase::reading;
+      if (phase_ == Phase::reading) chunk.positions = positions();
       return true;
     case Phase::counting:
       count();
+      if (phase_ == Phase::reading) chunk.positions = positions();
       return true;
     case Phase::reading:
       if (read(with_more(), true, chunk)) return true;

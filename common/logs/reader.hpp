@@ -48,7 +48,8 @@ struct Note {
 /// What a step has read.
 struct Chunk {
   std::vector<Lines> lines{};
-  std::map<std::size_t, Position> positions{};  ///< of the logs that were read: go on here
+  /// Where to go on with the logs that were read; with all of them, before the first lines come.
+  std::map<std::size_t, Position> positions{};
   std::vector<Note> notes{};
 };
 

@@ -111,7 +111,7 @@ void Reader::open(State& state) {
   state.error = reading.files.error();
   if (!state.end) return;
   if (query_.since_ms) state.at = since(reading, *query_.since_ms);
-  if (query_.until_ms) {
+  if (query_.until_ms && *query_.until_ms < ~std::uint64_t{0}) {
     state.end = std::min(*state.end, since(std::move(reading), *query_.until_ms + 1));
   }
   if (!query_.lines) return;

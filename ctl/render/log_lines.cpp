@@ -99,7 +99,7 @@ std::string LogText::finish() {
   std::string out;
   for (const auto& [source, open] : open_json_) out += as_json(open.of, open.text);
   open_json_.clear();
-  if (open_ && look_.terminal) out += '\n';
+  if (open_ && (look_.terminal || look_.names || look_.timestamps)) out += '\n';
   open_.reset();
   return out;
 }

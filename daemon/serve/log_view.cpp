@@ -208,6 +208,8 @@ class LogView {
     follower->changed.expires_at(until);
     co_await follower->changed.async_wait(asio::as_tuple(asio::use_awaitable));
     stream_.check();
+    // A directory that was removed and made again may have ended its watch without a word.
+    if (Clock::now() >= stream_.next_heartbeat()) follower->watched = false;
   }
 
   using Reader = std::optional<logs::Reader>;

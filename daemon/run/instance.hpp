@@ -167,6 +167,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
   void watch_build(const std::optional<Credentials>& credentials);
+  Task<void> watch_unlaunched_build();
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
   Task<bool> has_settled(Milliseconds settle);
@@ -175,6 +176,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool is_stale() const;
   std::optional<Build> build_view() const;
   Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+  Task<Result<std::string>> prove_build_again(std::shared_ptr<Generation> generation);
+  Task<void> find_flaw(std::shared_ptr<Generation> generation);
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
@@ -235,7 +238,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;
   std::string build_watch_key_;
-  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<AppSpec> watched_build_;  ///< for which it is being watched
   std::optional<BuildOnDisk> build_on_disk_;
   std::uint64_t build_changes_ = 0;
   bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole

@@ -88,6 +88,7 @@ Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
   };
   auto on_disk = co_await services_.slow_worker.run(std::move(read));
   if (on_disk && *on_disk) {
+    if (!build_on_disk_) build_on_disk_ = **on_disk;
     const auto running = generation->build ? generation->build->id : std::nullopt;
     generation->build = std::move(**on_disk);
     generation->build->id = running;
@@ -111,7 +112,9 @@ Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
     const auto proof = co_await look_at_port(generation, std::move(listeners));
     if (proof.proven) generation->found_at = proof.at;
   }
-  if (serves(generation->number)) begin_monitoring(generation);
+  if (!serves(generation->number)) co_return;
+  begin_monitoring(generation);
+  co_await find_flaw(generation);
 }
 
 }  // namespace dixis

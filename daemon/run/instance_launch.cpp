@@ -106,7 +106,10 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
-  if (!plan) co_return plan.error();
+  if (!plan) {
+    spawn(watch_unlaunched_build());
+    co_return plan.error();
+  }
   auto build = co_await launchable_build(*plan);
   if (!build) co_return build.error();
   generation->plan = std::move(*plan);

@@ -217,7 +217,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
-  const auto successors = Impl::successors_of(targets);
+  const auto successors = impl_->successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
       [impl = impl_.get(), successors](Target target, Instance::Report report) {

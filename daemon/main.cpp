@@ -11,6 +11,7 @@
 
 #include "common/json.hpp"
 #include "common/version.hpp"
+#include "daemon/logs/log_reading.hpp"
 #include "daemon/model/config.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/file_limit.hpp"
@@ -230,7 +231,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
-  if (server.connection_count() > 0) ::_exit(kOk);
+  if (server.connection_count() > 0 || supervisor.log_reading().is_reading()) ::_exit(kOk);
   return kOk;
 }
 

@@ -9,6 +9,7 @@
 #include <boost/asio.hpp>
 
 #include "daemon/logs/capture.hpp"
+#include "daemon/logs/log_reading.hpp"
 #include "daemon/run/build/build_watch.hpp"
 #include "daemon/run/death_archive.hpp"
 #include "daemon/run/desired_state.hpp"
@@ -45,6 +46,7 @@ struct Services {
   DesiredState desired;
   DeathArchive deaths;
   Capture capture;
+  LogReading log_reading;
   ListenerWatch listeners;
   TreeScanner trees;
   BuildWatch builds;

@@ -135,6 +135,7 @@ Supervisor::Supervisor(asio::io_context& loop, Directories directories, Config c
 Supervisor::~Supervisor() = default;
 
 Task<void> Supervisor::run() {
+  impl_->tell_log_places();
   co_await impl_->take_back();
 }
 

@@ -100,6 +100,8 @@ struct Supervisor::Impl {
   Task<Outcome> replace(AppSpec spec, Caller caller, Instance::Report report);
   Task<Outcome> resize(AppSpec spec, Caller caller, Instance::Report report);
 
+  void tell_log_places() const;
+
   // Views.
   Task<std::vector<InstanceStatus>> statuses(std::vector<Target> targets);
   Task<Description> describe(Target target);

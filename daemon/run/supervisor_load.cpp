@@ -100,6 +100,7 @@ OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));
   }
+  tell_log_places();
   services.events.publish({.type = "config", .message = "loaded by " + to_text(caller)});
   const auto operation = new_operation(load_deadline());
   boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), caller),

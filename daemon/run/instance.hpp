@@ -183,6 +183,13 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
 
+  // What outlives the daemon beside the processes (instance_keep.cpp).
+  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(const CaptureEnds& ends, std::uint64_t generation);
+  bool resume_pipes(std::uint64_t generation);
+  void forget_pipes(std::uint64_t generation);
+  Task<void> forget_carried_pipes(std::uint64_t generation);
+
   // Taking back (instance_adopt.cpp).
   Task<void> end_orphaned_probes();
   Task<void> restore(std::shared_ptr<Generation> generation);

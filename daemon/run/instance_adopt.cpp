@@ -27,6 +27,8 @@ void Instance::record_lost(const GenerationRecord& record) {
   kept.reaction = "found when the daemon came back";
   last_record_ = kept;
   services_.deaths.append(std::move(kept));
+  // Carried before the copies go: until then a further crash must not lose what they hold.
+  if (resume_pipes(record.generation)) spawn(forget_carried_pipes(record.generation));
   spawn(end_orphaned_probes());
   publish({.type = "death",
            .generation = record.generation,
@@ -53,8 +55,9 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   last_listen_ = generation->plan.listen;
   generation_ = generation;
   slot_.desired = desired;
-  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
-    publish({.type = "warning", .message = carried.error().message});
+  if (!resume_pipes(record.generation)) {
+    const auto carried = services_.capture.adopt(spec_.name, generation->process.pid);
+    if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});

@@ -139,6 +139,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
                     dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
+  keep_pipes(*ends, generation->number);
   ends = Error{};  // our copies go, so that the pipes end with the app
 
   generation->tree.leader = child->process.pid;
@@ -149,13 +150,16 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
+    forget_pipes(generation->number);
     co_return recorded.error();
   }
   co_await enter_scope(generation, child->process.pid);
+  co_await services_.keeper.stored();
   const auto failure = co_await open_gate(*child);
   if (failure) {
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
+    forget_pipes(generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
   }
   generation->process = std::move(child->process);

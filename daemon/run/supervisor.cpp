@@ -99,6 +99,7 @@ Task<void> Supervisor::Impl::take_back() {
   for (const auto& report : records.reports) spdlog::warn("{}", report);
   std::vector<Stray> strays;
   for (const auto& record : records.records) co_await adopt_record(record, strays);
+  services.keeper.drop_unclaimed();
   asio::co_spawn(services.loop, boot(std::move(strays)), [](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);
   });
@@ -237,6 +238,10 @@ Task<void> Supervisor::leave() {
 
 void Supervisor::use_scopes(ServiceBus& bus) {
   impl_->services.bus = &bus;
+}
+
+Keeper& Supervisor::keeper() {
+  return impl_->services.keeper;
 }
 
 bool Supervisor::shutting_down() const {

@@ -21,6 +21,7 @@
 
 namespace dixis {
 
+class Keeper;
 class LogReading;
 class ServiceBus;
 
@@ -86,6 +87,9 @@ class Supervisor {
 
   /// From now on each generation gets a scope of its own. The bus outlives the supervisor.
   void use_scopes(ServiceBus& bus);
+
+  /// What outlives this process. Before run() it gets what a predecessor has left.
+  Keeper& keeper();
 
   /// Takes back what a predecessor left running, then starts what shall be up, in order. Returns
   /// when all is taken back; starts go on.

@@ -84,7 +84,7 @@ struct Request {
 
 /// One load at a time: however many signals come during one, a single one follows.
 Task<void> load_when_asked(Supervisor& supervisor, Request& load) {
-  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP"};
+  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP", ""};
   while (!supervisor.shutting_down()) {
     while (!load.asked) co_await load.changed.wait();
     load.asked = false;

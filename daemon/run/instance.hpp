@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -61,6 +62,11 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
 
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
+
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
 
@@ -74,6 +80,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+  /// A restart that a predecessor of this daemon had under way. `first`: the number from which on a
+  /// generation is its work.
+  Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
+                               Report report);
 
   /// Asks each probe once, now (instance_health.cpp).
   Task<std::vector<ProbeReport>> probe_now();
@@ -205,6 +215,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<std::string>> refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                  Report report);
   Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);

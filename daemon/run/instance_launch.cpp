@@ -8,6 +8,7 @@
 #include "daemon/model/words.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/spawn.hpp"
 
 namespace dixis {
@@ -147,14 +148,17 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   auto record = record_of(*generation);
   record.pid = child->process.pid;
   record.start_ticks = child->process.start_ticks;
+  fault::point("record-missing");
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
     forget_pipes(generation->number);
     co_return recorded.error();
   }
+  fault::point("gated");
   co_await enter_scope(generation, child->process.pid);
   co_await services_.keeper.stored();
+  fault::point("gate-closed");
   const auto failure = co_await open_gate(*child);
   if (failure) {
     co_await discard(std::move(*child));

@@ -77,6 +77,8 @@ Permission permission_of(std::string_view method) {
   const auto found = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& verb) {
     return !method.empty() && verb.method == method;
   });
+  // Who may begin one of them; whose it is, the handler looks at.
+  if (method == "Follow") return Permission::operator_;
   // What no verb names (Shutdown, what a later version adds) is the owner's.
   return found == kVerbs.end() ? Permission::owner : found->permission;
 }

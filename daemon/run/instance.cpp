@@ -5,6 +5,7 @@
 
 #include "common/death.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 
@@ -124,6 +125,7 @@ void Instance::carry_out(const machine::Sweep& /*action*/) {
 
 void Instance::carry_out(const machine::Bury& /*action*/) {
   services_.reaper.release(generation_->process.pid);
+  fault::point("record-stale");
   remove_record(services_.runtime_directory, spec_.name, number_, generation_->number);
   if (stop_begun_ms_ != 0) {
     const auto took = boottime_ms() - std::exchange(stop_begun_ms_, 0);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -61,6 +62,11 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
 
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
+
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
 
@@ -74,6 +80,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+  /// A restart that a predecessor of this daemon had under way. `first`: the number from which on a
+  /// generation is its work.
+  Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
+                               Report report);
 
   /// Asks each probe once, now (instance_health.cpp).
   Task<std::vector<ProbeReport>> probe_now();
@@ -167,6 +177,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
   void watch_build(const std::optional<Credentials>& credentials);
+  Task<void> watch_unlaunched_build();
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
   Task<bool> has_settled(Milliseconds settle);
@@ -175,10 +186,19 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool is_stale() const;
   std::optional<Build> build_view() const;
   Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+  Task<Result<std::string>> prove_build_again(std::shared_ptr<Generation> generation);
+  Task<void> find_flaw(std::shared_ptr<Generation> generation);
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
+
+  // What outlives the daemon beside the processes (instance_keep.cpp).
+  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(const CaptureEnds& ends, std::uint64_t generation);
+  bool resume_pipes(std::uint64_t generation);
+  void forget_pipes(std::uint64_t generation);
+  Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
   Task<void> end_orphaned_probes();
@@ -195,6 +215,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<std::string>> refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                  Report report);
   Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
@@ -235,7 +257,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;
   std::string build_watch_key_;
-  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<AppSpec> watched_build_;  ///< for which it is being watched
   std::optional<BuildOnDisk> build_on_disk_;
   std::uint64_t build_changes_ = 0;
   bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole

@@ -8,6 +8,7 @@
 #include "daemon/model/words.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/spawn.hpp"
 
 namespace dixis {
@@ -106,7 +107,10 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
-  if (!plan) co_return plan.error();
+  if (!plan) {
+    spawn(watch_unlaunched_build());
+    co_return plan.error();
+  }
   auto build = co_await launchable_build(*plan);
   if (!build) co_return build.error();
   generation->plan = std::move(*plan);
@@ -136,6 +140,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
                     dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
+  keep_pipes(*ends, generation->number);
   ends = Error{};  // our copies go, so that the pipes end with the app
 
   generation->tree.leader = child->process.pid;
@@ -143,16 +148,22 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   auto record = record_of(*generation);
   record.pid = child->process.pid;
   record.start_ticks = child->process.start_ticks;
+  fault::point("record-missing");
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
+    forget_pipes(generation->number);
     co_return recorded.error();
   }
+  fault::point("gated");
   co_await enter_scope(generation, child->process.pid);
+  co_await services_.keeper.stored();
+  fault::point("gate-closed");
   const auto failure = co_await open_gate(*child);
   if (failure) {
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
+    forget_pipes(generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
   }
   generation->process = std::move(child->process);

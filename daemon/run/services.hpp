@@ -18,6 +18,7 @@
 #include "daemon/run/throttle.hpp"
 #include "daemon/run/tree_scanner.hpp"
 #include "daemon/run/turnstile.hpp"
+#include "daemon/sys/keeper.hpp"
 #include "daemon/sys/reaper.hpp"
 #include "daemon/sys/systemd/service_bus.hpp"
 #include "daemon/sys/worker.hpp"
@@ -41,6 +42,7 @@ struct Services {
   Worker slow_worker{"dixis-slow"};
   Worker proc_worker{"dixis-proc"};
 
+  Keeper keeper{};
   Reaper reaper;
   EventBus events{};
   DesiredState desired;

@@ -20,7 +20,8 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     : directories(std::move(where)),
       config(std::move(loaded)),
       services(loop, directories),
-      started_ms(boottime_ms()) {
+      started_ms(boottime_ms()),
+      operations(directories.runtime, services.boot) {
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
@@ -99,18 +100,27 @@ Task<void> Supervisor::Impl::take_back() {
   for (const auto& report : records.reports) spdlog::warn("{}", report);
   std::vector<Stray> strays;
   for (const auto& record : records.records) co_await adopt_record(record, strays);
-  asio::co_spawn(services.loop, boot(std::move(strays)), [](const std::exception_ptr& error) {
-    if (error) std::rethrow_exception(error);
-  });
+  services.keeper.drop_unclaimed();
+  // Those who ask for them find them from the first connection on.
+  auto unfinished = operations.take_back();
+  for (const auto& one : unfinished) reserve_generations(one);
+  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
+                 [](const std::exception_ptr& error) {
+                   if (error) std::rethrow_exception(error);
+                 });
 }
 
-/// Starts what shall be up, after what could still hold its ports is gone.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays) {
+/// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
+/// the predecessor had under way.
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
+                                  std::vector<KnownOperation> unfinished) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
   }
+  co_await remember_again(unfinished);
   begin_boot();
+  for (const auto& one : unfinished) resume(one);
 }
 
 OperationPtr Supervisor::Impl::begin_boot() {
@@ -218,7 +228,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
-  const auto successors = Impl::successors_of(targets);
+  const auto successors = impl_->successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
       [impl = impl_.get(), successors](Target target, Instance::Report report) {
@@ -237,6 +247,10 @@ Task<void> Supervisor::leave() {
 
 void Supervisor::use_scopes(ServiceBus& bus) {
   impl_->services.bus = &bus;
+}
+
+Keeper& Supervisor::keeper() {
+  return impl_->services.keeper;
 }
 
 bool Supervisor::shutting_down() const {

@@ -17,10 +17,12 @@
 #include "daemon/model/spec.hpp"
 #include "daemon/run/event_bus.hpp"
 #include "daemon/run/operation.hpp"
+#include "daemon/run/operation_book.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
 
+class Keeper;
 class LogReading;
 class ServiceBus;
 
@@ -87,6 +89,9 @@ class Supervisor {
   /// From now on each generation gets a scope of its own. The bus outlives the supervisor.
   void use_scopes(ServiceBus& bus);
 
+  /// What outlives this process. Before run() it gets what a predecessor has left.
+  Keeper& keeper();
+
   /// Takes back what a predecessor left running, then starts what shall be up, in order. Returns
   /// when all is taken back; starts go on.
   Task<void> run();
@@ -114,6 +119,11 @@ class Supervisor {
   OperationPtr start(Targets targets, Caller caller);
   OperationPtr stop(Targets targets, Caller caller);
   OperationPtr restart(Targets targets, bool force, Caller caller);
+
+  /// Whether a client has asked for an operation of this id, of this daemon or its predecessor.
+  bool knows(const std::string& operation) const;
+  /// What became of it.
+  std::optional<KnownOperation> operation(const std::string& id) const;
 
   /// Why a restart of these would have to wait (a build is under way); nullopt: it would not.
   std::optional<Error> busy_build(const Targets& targets) const;

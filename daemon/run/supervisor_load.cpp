@@ -58,7 +58,10 @@ Task<Outcome> result_of(OperationPtr operation, const std::string app) {
 
 }  // namespace
 
-Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller) {
+/// `operation`: that of the change; it is withdrawn where nothing is to be touched. Null: a dry
+/// run.
+Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller,
+                                        OperationPtr operation) {
   const auto place = co_await loads.enter();
   auto work = [file] {
     auto read = load_config(file, ConfigOptions{});
@@ -76,9 +79,11 @@ Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run
     report.plan = make_plan(apps, loaded.config);
     if (!dry_run) {
       directories.config_file = file;
-      report.operation = carry_out_plan(report.plan, std::move(loaded.config), std::move(caller));
+      report.operation = operation;
+      carry_out_plan(operation, report.plan, std::move(loaded.config), std::move(caller));
     }
   }
+  if (operation && !report.operation) operations.withdraw(operation->id());
   co_return report;
 }
 
@@ -93,8 +98,17 @@ Milliseconds Supervisor::Impl::load_deadline() const {
   return deadline + 30s;
 }
 
-OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config next,
-                                              Caller caller) {
+void Supervisor::Impl::carry_out_plan(OperationPtr operation, std::vector<PlanItem> plan,
+                                      Config next, Caller caller) {
+  operation->set_deadline(load_deadline());
+  std::vector<OperationSlot> slots;
+  for (const auto& item : plan) {
+    if (item.action == "keep" || !apps.contains(item.app)) continue;
+    for (const auto& slot : apps.at(item.app).instances) {
+      slots.push_back({item.app, slot->number(), slot->slot().next_generation, true, true});
+    }
+  }
+  operations.plan(operation->id(), plan, std::move(slots));
   config = std::move(next);
   // New apps have their slots before anything waits for anything.
   for (const auto& item : plan) {
@@ -102,16 +116,18 @@ OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config
   }
   tell_log_places();
   services.events.publish({.type = "config", .message = "loaded by " + to_text(caller)});
-  const auto operation = new_operation(load_deadline());
-  boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), caller),
+  caller.operation.reset();  // the starts and stops that it is made of are none of their own
+  ItemBody body = [this, caller](PlanItem item, Instance::Report report) {
+    return carry_out_item(std::move(item), caller, std::move(report));
+  };
+  boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), std::move(body)),
                         [](const std::exception_ptr& error) {
                           if (error) std::rethrow_exception(error);
                         });
-  return operation;
 }
 
 Task<void> Supervisor::Impl::carry_out_items(OperationPtr operation, std::vector<PlanItem> plan,
-                                             Caller caller) {
+                                             ItemBody body) {
   VerbResult result;
   result.outcomes.resize(plan.size());
   std::size_t open = plan.size();
@@ -122,7 +138,7 @@ Task<void> Supervisor::Impl::carry_out_items(OperationPtr operation, std::vector
                                                                         const std::string& text) {
       operation->report({app, 0, step, text, boottime_ms() - begun});
     };
-    boost::asio::co_spawn(services.loop, carry_out_item(plan[index], caller, std::move(report)),
+    boost::asio::co_spawn(services.loop, body(plan[index], std::move(report)),
                           [&, index](const std::exception_ptr& error, Outcome outcome) {
                             if (error) std::rethrow_exception(error);
                             result.outcomes[index] = std::move(outcome);
@@ -296,7 +312,10 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
 Task<LoadReport> Supervisor::load(std::optional<std::filesystem::path> file, bool dry_run,
                                   Caller caller) {
   auto path = file.value_or(impl_->directories.config_file);
-  co_return co_await impl_->load(std::move(path), dry_run, std::move(caller));
+  const auto operation =
+      dry_run ? nullptr : impl_->accept({}, impl_->load_deadline(), caller, false);
+  if (operation) impl_->operations.set_file(operation->id(), path.string());
+  co_return co_await impl_->load(std::move(path), dry_run, std::move(caller), operation);
 }
 
 }  // namespace dixis

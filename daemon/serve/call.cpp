@@ -54,8 +54,8 @@ Task<void> ReplyStream::wait(Notifier& changed) {
   co_await send(std::move(heartbeat));
 }
 
-Caller CallContext::caller(std::string verb) const {
-  return {peer.pid, static_cast<std::int64_t>(peer.uid), std::move(verb)};
+Caller CallContext::caller(std::string verb, std::optional<std::string> operation) const {
+  return {peer.pid, static_cast<std::int64_t>(peer.uid), std::move(verb), std::move(operation)};
 }
 
 }  // namespace dixis

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio.hpp>
@@ -53,8 +54,8 @@ struct CallContext {
   const varlink::Call& call;
   ReplyStream stream;
 
-  /// Who asked for `verb`, for records.
-  Caller caller(std::string verb) const;
+  /// Who asked for `verb`, for records; `operation`: the id that the client has chosen for it.
+  Caller caller(std::string verb, std::optional<std::string> operation = {}) const;
 };
 
 /// Answers one call: sends what comes before through the stream and returns the last reply.

@@ -27,6 +27,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Start", handlers::start},
     Method{kSupervisor, "Stop", handlers::stop},
     Method{kSupervisor, "Restart", handlers::restart},
+    Method{kSupervisor, "Follow", handlers::follow_operation},
     Method{kSupervisor, "Reload", nullptr},
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},

@@ -24,6 +24,9 @@ Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
 
+// operation.cpp
+Task<varlink::Reply> follow_operation(CallContext context);
+
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
 

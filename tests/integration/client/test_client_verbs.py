@@ -517,4 +517,5 @@ def test_help(ctl):
     done = ctl("restart", "--help")
     assert done.returncode == 0
     assert "--force" in done.stdout
+    assert "--no-wait is refused while a build is under way" in " ".join(done.stdout.split())
     assert ctl("--version").stdout.startswith("dixisctl ")

@@ -9,6 +9,7 @@
 #include <boost/asio.hpp>
 
 #include "common/model.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/model/instance_machine.hpp"
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
@@ -179,6 +180,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
+  LogSource log_source(std::uint64_t generation) const;
+  /// What a generation wrote last.
+  Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // Taking back (instance_adopt.cpp).
   Task<void> end_orphaned_probes();
@@ -218,7 +222,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   struct Failure {
     std::uint64_t generation = 0;
     std::string message{};
-    CaptureMark log_mark{};
     bool ran = false;
   };
   std::optional<Failure> last_failure_;

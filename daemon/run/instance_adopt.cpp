@@ -4,6 +4,7 @@
 
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -53,7 +54,9 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   last_listen_ = generation->plan.listen;
   generation_ = generation;
   slot_.desired = desired;
-  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
+  const auto carried = services_.capture.adopt(log_source(record.generation),
+                                               log_settings_of(spec_), generation->process.pid);
+  if (!carried) {
     publish({.type = "warning", .message = carried.error().message});
   }
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,

@@ -96,6 +96,7 @@ Milliseconds Supervisor::Impl::load_deadline() const {
 OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config next,
                                               Caller caller) {
   config = std::move(next);
+  services.capture.set_ceiling(config.log_ceiling);
   // New apps have their slots before anything waits for anything.
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));

@@ -9,6 +9,7 @@
 #include "daemon/model/command_facts.hpp"
 #include "daemon/model/config_health.hpp"
 #include "daemon/model/config_later_keys.hpp"
+#include "daemon/model/config_logs.hpp"
 #include "daemon/model/config_policies.hpp"
 #include "daemon/model/config_values.hpp"
 
@@ -209,7 +210,7 @@ constexpr auto kAppKeys = std::to_array<ConfigKey<A>>({
     {"reload", [](R& r, const V& v, A&) { read_reload(r, v); }},
     {"restart_above", [](R& r, const V& v, A&) { read_restart_above(r, v); }},
     {"limits", [](R& r, const V& v, A& a) { read_limits(r, v, a.spec.limits); }},
-    {"logs", [](R& r, const V& v, A&) { read_logs(r, v); }},
+    {"logs", [](R& r, const V& v, A& a) { read_logs(r, v, a.spec.logs); }},
     {"after", read_after},
     {"tags", read_tags},
 });
@@ -303,6 +304,7 @@ void append_app_key_paths(std::vector<std::string>& paths) {
   append_key_paths<AppDraft>(paths, app, kAppKeys);
   append_policy_key_paths(paths, app);
   append_health_key_paths(paths, app);
+  append_log_key_paths(paths, app);
   append_later_key_paths(paths, app);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/model/health_spec.hpp"
+#include "daemon/model/log_spec.hpp"
 
 /// A configuration after all checks: what an app shall be. Values only.
 namespace dixis {
@@ -87,6 +88,7 @@ struct AppSpec {
   RestartPolicy restart{};
   HealthSpec health{};
   std::vector<ResourceLimit> limits{};
+  LogSpec logs{};
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
 
@@ -105,7 +107,8 @@ struct Access {
 struct Config {
   std::filesystem::path file{};
   Access access{};
-  std::map<std::string, AppSpec> apps{};  ///< by name
+  std::optional<std::uint64_t> log_ceiling{};  ///< bytes of all logs together
+  std::map<std::string, AppSpec> apps{};       ///< by name
 };
 
 }  // namespace dixis

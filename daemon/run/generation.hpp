@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "common/model.hpp"
-#include "daemon/logs/capture.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/health_book.hpp"
 #include "daemon/run/launch_plan.hpp"
@@ -23,7 +22,6 @@ struct Generation {
   Process process{};  ///< the leader; pid -1 before the fork
   TreeKey tree{};
   LaunchPlan plan{};
-  CaptureMark log_mark{};
   std::int64_t begun_ms = 0;              ///< boot time: launch asked for
   std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs
   bool adopted = false;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/death.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/sys/clock.hpp"
 #include "daemon/sys/fault.hpp"
 
@@ -25,7 +26,9 @@ Instance::~Instance() {
 }
 
 void Instance::set_spec(AppSpec spec) {
+  const bool other_logs = spec_.logs != spec.logs || spec_.instances != spec.instances;
   spec_ = std::move(spec);
+  if (other_logs) services_.capture.configure(spec_.name, log_settings_of(spec_));
   if (!generation_ || !generation_->exec_ms) return;
   watch_build(generation_->plan.credentials);
   if (serves(generation_->number)) renew_probes(generation_);

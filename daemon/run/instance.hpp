@@ -10,6 +10,7 @@
 #include <boost/asio.hpp>
 
 #include "common/model.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/model/instance_machine.hpp"
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
@@ -192,10 +193,13 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
+  LogSource log_source(std::uint64_t generation) const;
+  /// What a generation wrote last.
+  Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // What outlives the daemon beside the processes (instance_keep.cpp).
   std::string pipe_key(const char* stream, std::uint64_t generation) const;
-  void keep_pipes(const CaptureEnds& ends, std::uint64_t generation);
+  void keep_pipes(std::uint64_t generation);
   bool resume_pipes(std::uint64_t generation);
   void forget_pipes(std::uint64_t generation);
   Task<void> forget_carried_pipes(std::uint64_t generation);
@@ -240,7 +244,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   struct Failure {
     std::uint64_t generation = 0;
     std::string message{};
-    CaptureMark log_mark{};
     bool ran = false;
   };
   std::optional<Failure> last_failure_;

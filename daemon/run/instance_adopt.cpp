@@ -4,6 +4,7 @@
 
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -56,7 +57,8 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   generation_ = generation;
   slot_.desired = desired;
   if (!resume_pipes(record.generation)) {
-    const auto carried = services_.capture.adopt(spec_.name, generation->process.pid);
+    const auto carried = services_.capture.adopt(log_source(record.generation),
+                                                 log_settings_of(spec_), generation->process.pid);
     if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,

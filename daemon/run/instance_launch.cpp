@@ -7,6 +7,7 @@
 #include "common/death.hpp"
 #include "daemon/model/words.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/sys/clock.hpp"
 #include "daemon/sys/fault.hpp"
 #include "daemon/sys/spawn.hpp"
@@ -84,7 +85,7 @@ Task<void> Instance::launch(std::uint64_t number) {
     co_return;
   }
   generation_.reset();
-  last_failure_ = Failure{number, with_hint(ready.error()), {}, false};
+  last_failure_ = Failure{number, with_hint(ready.error()), false};
   publish({.type = "warning", .generation = number, .message = with_hint(ready.error())});
   apply(machine::LaunchFailed{number, with_hint(ready.error())});
 }
@@ -121,11 +122,10 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->timeline = std::exchange(last_timeline_, {});
   generation->timeline.push_back({"preflight", boottime_ms() - generation->begun_ms});
 
-  generation->log_mark = co_await services_.capture.mark(spec_.name);
   // A stop or another restart came meanwhile: nothing is run only to be ended.
   if (slot_.current->ended_for) co_return Error{"not started: " + slot_.current->ended_for->detail};
   if (auto notify = open_notify_socket(*generation); !notify) co_return notify.error();
-  auto ends = services_.capture.open(spec_.name);
+  auto ends = services_.capture.open(log_source(generation->number), log_settings_of(spec_));
   if (!ends) co_return ends.error();
   if (const auto& user = generation->plan.credentials) {
     // So that the app may open /dev/stdout by name. Without it, it writes all the same.
@@ -140,7 +140,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
                     dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
-  keep_pipes(*ends, generation->number);
+  keep_pipes(generation->number);
   ends = Error{};  // our copies go, so that the pipes end with the app
 
   generation->tree.leader = child->process.pid;
@@ -185,8 +185,7 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   co_await services_.turns.pass();
   auto death = make_death(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
-    last_failure_ = Failure{generation->number, death.message + " before it was proven",
-                            generation->log_mark, true};
+    last_failure_ = Failure{generation->number, death.message + " before it was proven", true};
   }
   generation->death = death;
   last_death_ = death;

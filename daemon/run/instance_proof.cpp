@@ -162,7 +162,7 @@ void Instance::proven(Generation& generation, std::string text) {
 
 /// Ends it; the verb that waits for it is told why.
 void Instance::not_proven(const Generation& generation, std::string text) {
-  last_failure_ = Failure{generation.number, text, generation.log_mark, true};
+  last_failure_ = Failure{generation.number, text, true};
   apply(machine::ProofFailed{generation.number, {Cause::start_timeout, std::move(text)}});
 }
 

@@ -47,7 +47,7 @@ Outcome Instance::outcome(bool ok, std::string message, std::int64_t begun_ms) c
 Task<Outcome> Instance::failed_start(std::string message, std::int64_t begun_ms) {
   const auto failure = *last_failure_;
   std::string lines;
-  if (failure.ran) lines = co_await services_.capture.last_lines(failure.log_mark, 10);
+  if (failure.ran) lines = co_await last_lines(failure.generation, 10);
   if (slot_.state == State::backoff) message += "; it is tried again";
   if (slot_.state == State::failed) message += "; it isn't tried again: " + slot_.message;
   if (!lines.empty()) message += "; its last lines:\n" + lines;

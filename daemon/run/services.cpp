@@ -12,7 +12,7 @@ Services::Services(boost::asio::io_context& context, const Directories& where)
       reaper(context),
       desired(state_worker, where.state),
       deaths(context.get_executor(), state_worker, where.state),
-      capture(log_worker, where.logs),
+      capture(log_worker, {where.logs, where.runtime}),
       log_reading(context),
       listeners(context),
       trees(proc_worker),

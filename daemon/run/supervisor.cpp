@@ -25,6 +25,7 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
+  services.capture.set_ceiling(config.log_ceiling);
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 

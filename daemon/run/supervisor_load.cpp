@@ -110,6 +110,7 @@ void Supervisor::Impl::carry_out_plan(OperationPtr operation, std::vector<PlanIt
   }
   operations.plan(operation->id(), plan, std::move(slots));
   config = std::move(next);
+  services.capture.set_ceiling(config.log_ceiling);
   // New apps have their slots before anything waits for anything.
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));

@@ -5,6 +5,7 @@
 
 #include "common/json.hpp"
 #include "daemon/logs/within.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/supervisor_impl.hpp"
 #include "daemon/sys/clock.hpp"
@@ -124,8 +125,10 @@ Task<Description> Supervisor::Impl::describe(Target target) {
   out.cwd = spec.cwd.string();
   out.user = spec.user;
   out.defined_at = spec.defined_at.file + ":" + std::to_string(spec.defined_at.line);
-  out.out_log = services.capture.out_file(spec.name).string();
-  out.err_log = services.capture.err_file(spec.name).string();
+  const auto logs = log_settings_of(spec);
+  const auto number = instance->number();
+  out.out_log = services.capture.file(logs, number, LogStream::out).string();
+  out.err_log = services.capture.file(logs, number, LogStream::err).string();
   out.after = spec.after;
   out.tags = spec.tags;
   out.memory_source = "tree";

@@ -23,6 +23,7 @@ struct Generation {
   Process process{};  ///< the leader; pid -1 before the fork
   TreeKey tree{};
   LaunchPlan plan{};
+  std::string spec_digest{};  ///< of what it was started with; empty: not known
   CaptureMark log_mark{};
   std::int64_t begun_ms = 0;              ///< boot time: launch asked for
   std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs

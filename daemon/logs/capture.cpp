@@ -158,6 +158,21 @@ Result<void> Capture::adopt(const std::string& app, int pid) {
   return {};
 }
 
+void Capture::resume(const std::string& app, UniqueFd out, UniqueFd err) {
+  if (out) impl_->follow(std::move(out), out_file(app));
+  if (err) impl_->follow(std::move(err), err_file(app));
+}
+
+Task<void> Capture::flush(std::string app) {  // NOLINT(performance-unnecessary-value-param)
+  auto carry = [carrier = impl_->carrier, out = out_file(app), err = err_file(app)] {
+    carrier->flush(out);
+    carrier->flush(err);
+    return true;
+  };
+  auto carrying = impl_->worker.run(std::move(carry));
+  co_await within(kAnswerLimit, std::move(carrying));
+}
+
 Task<CaptureMark> Capture::mark(std::string app) {  // NOLINT(performance-unnecessary-value-param)
   const CaptureMark unknown{out_file(app), err_file(app), kUnknownOffset, kUnknownOffset};
   auto measure = [mark = unknown]() mutable {

@@ -48,6 +48,12 @@ class Capture {
   /// Carries on with a generation that lives already: reopens its pipes through /proc/PID/fd/1, 2.
   Result<void> adopt(const std::string& app, int pid);
 
+  /// Carries on from read ends that were kept (non-blocking); one that is invalid is left out.
+  void resume(const std::string& app, UniqueFd out, UniqueFd err);
+
+  /// Returns when what the app's pipes hold now is in its files, or after 500 ms.
+  Task<void> flush(std::string app);
+
   /// Where the files end now.
   Task<CaptureMark> mark(std::string app);
 

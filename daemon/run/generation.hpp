@@ -32,7 +32,8 @@ struct Generation {
   std::string proof{};  ///< what was proven, in words
   /// Admitted although the proof has found something: it serves, but not what it should.
   std::string flaw{};
-  std::optional<ListenAddress> found_at{};  ///< where it was found listening
+  std::optional<std::string> serves_other{};  ///< it says that it serves this build instead
+  std::optional<ListenAddress> found_at{};    ///< where it was found listening
   std::optional<Death> death{};
   std::vector<TimelineStep> timeline{};
 

@@ -180,6 +180,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
   void watch_build(const std::optional<Credentials>& credentials);
+  Task<void> watch_unlaunched_build();
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
   Task<bool> has_settled(Milliseconds settle);
@@ -188,10 +189,19 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool is_stale() const;
   std::optional<Build> build_view() const;
   Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+  Task<Result<std::string>> prove_build_again(std::shared_ptr<Generation> generation);
+  Task<void> find_flaw(std::shared_ptr<Generation> generation);
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
+
+  // What outlives the daemon beside the processes (instance_keep.cpp).
+  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(const CaptureEnds& ends, std::uint64_t generation);
+  bool resume_pipes(std::uint64_t generation);
+  void forget_pipes(std::uint64_t generation);
+  Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
   Task<void> end_orphaned_probes();
@@ -250,7 +260,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;
   std::string build_watch_key_;
-  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<AppSpec> watched_build_;  ///< for which it is being watched
   std::optional<BuildOnDisk> build_on_disk_;
   std::uint64_t build_changes_ = 0;
   bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole

@@ -28,6 +28,8 @@ void Instance::record_lost(const GenerationRecord& record) {
   kept.reaction = "found when the daemon came back";
   last_record_ = kept;
   services_.deaths.append(std::move(kept));
+  // Carried before the copies go: until then a further crash must not lose what they hold.
+  if (resume_pipes(record.generation)) spawn(forget_carried_pipes(record.generation));
   spawn(end_orphaned_probes());
   publish({.type = "death",
            .generation = record.generation,
@@ -60,8 +62,9 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   last_listen_ = generation->plan.listen;
   generation_ = generation;
   slot_.desired = desired;
-  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
-    publish({.type = "warning", .message = carried.error().message});
+  if (!resume_pipes(record.generation)) {
+    const auto carried = services_.capture.adopt(spec_.name, generation->process.pid);
+    if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});
@@ -95,6 +98,7 @@ Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
   };
   auto on_disk = co_await services_.slow_worker.run(std::move(read));
   if (on_disk && *on_disk) {
+    if (!build_on_disk_) build_on_disk_ = **on_disk;
     const auto running = generation->build ? generation->build->id : std::nullopt;
     generation->build = std::move(**on_disk);
     generation->build->id = running;
@@ -118,7 +122,9 @@ Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
     const auto proof = co_await look_at_port(generation, std::move(listeners));
     if (proof.proven) generation->found_at = proof.at;
   }
-  if (serves(generation->number)) begin_monitoring(generation);
+  if (!serves(generation->number)) co_return;
+  begin_monitoring(generation);
+  co_await find_flaw(generation);
 }
 
 }  // namespace dixis

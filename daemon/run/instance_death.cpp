@@ -59,6 +59,7 @@ Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
     const auto lines = co_await services_.capture.last_lines(generation->log_mark, kLastLines);
     record.last_lines = lines_of(lines);
   }
+  forget_pipes(generation->number);
   last_record_ = record;
   services_.deaths.append(std::move(record));
 }

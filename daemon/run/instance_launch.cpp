@@ -109,7 +109,10 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   const AppSpec request_spec = spec_;
   PreflightRequest request{request_spec, {number_, generation->tree.mark}, {}, true};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
-  if (!plan) co_return plan.error();
+  if (!plan) {
+    spawn(watch_unlaunched_build());
+    co_return plan.error();
+  }
   auto build = co_await launchable_build(*plan);
   if (!build) co_return build.error();
   generation->spec_digest = spec_digest(request_spec);
@@ -140,6 +143,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
                     dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
+  keep_pipes(*ends, generation->number);
   ends = Error{};  // our copies go, so that the pipes end with the app
 
   generation->tree.leader = child->process.pid;
@@ -151,15 +155,18 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
+    forget_pipes(generation->number);
     co_return recorded.error();
   }
   fault::point("gated");
   co_await enter_scope(generation, child->process.pid);
+  co_await services_.keeper.stored();
   fault::point("gate-closed");
   const auto failure = co_await open_gate(*child);
   if (failure) {
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
+    forget_pipes(generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
   }
   generation->process = std::move(child->process);

@@ -210,8 +210,13 @@ Task<Result<std::string>> Instance::prove_running() {
       co_return Error{"it runs, but " + answer.probe + ": " + answer.message, "restart it"};
     }
   }
+  const auto served = co_await prove_build_again(generation);
+  if (!served) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) + "), but " +
+                    served.error().message};
+  }
   co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text +
-      (answers.empty() ? "" : ", healthy");
+      (answers.empty() ? "" : ", healthy") + (served->empty() ? "" : ", " + *served);
 }
 
 }  // namespace dixis

@@ -13,6 +13,7 @@ Services::Services(boost::asio::io_context& context, const Directories& where)
       desired(state_worker, where.state),
       deaths(context.get_executor(), state_worker, where.state),
       capture(log_worker, where.logs),
+      log_reading(context),
       listeners(context),
       trees(proc_worker),
       builds(context, slow_worker),

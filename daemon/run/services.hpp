@@ -9,6 +9,7 @@
 #include <boost/asio.hpp>
 
 #include "daemon/logs/capture.hpp"
+#include "daemon/logs/log_reading.hpp"
 #include "daemon/run/build/build_watch.hpp"
 #include "daemon/run/death_archive.hpp"
 #include "daemon/run/desired_state.hpp"
@@ -17,6 +18,7 @@
 #include "daemon/run/throttle.hpp"
 #include "daemon/run/tree_scanner.hpp"
 #include "daemon/run/turnstile.hpp"
+#include "daemon/sys/keeper.hpp"
 #include "daemon/sys/reaper.hpp"
 #include "daemon/sys/systemd/service_bus.hpp"
 #include "daemon/sys/worker.hpp"
@@ -40,11 +42,13 @@ struct Services {
   Worker slow_worker{"dixis-slow"};
   Worker proc_worker{"dixis-proc"};
 
+  Keeper keeper{};
   Reaper reaper;
   EventBus events{};
   DesiredState desired;
   DeathArchive deaths;
   Capture capture;
+  LogReading log_reading;
   ListenerWatch listeners;
   TreeScanner trees;
   BuildWatch builds;

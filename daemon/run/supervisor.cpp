@@ -104,6 +104,7 @@ Task<void> Supervisor::Impl::take_back() {
   co_await remember_again(unfinished);
   std::vector<Stray> strays;
   for (const auto& record : records.records) co_await adopt_record(record, strays);
+  services.keeper.drop_unclaimed();
   for (const auto& one : unfinished) reserve_generations(one);
   asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
                  [](const std::exception_ptr& error) {
@@ -145,6 +146,7 @@ Supervisor::Supervisor(asio::io_context& loop, Directories directories, Config c
 Supervisor::~Supervisor() = default;
 
 Task<void> Supervisor::run() {
+  impl_->tell_log_places();
   co_await impl_->take_back();
 }
 
@@ -227,7 +229,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
-  const auto successors = Impl::successors_of(targets);
+  const auto successors = impl_->successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
       [impl = impl_.get(), successors](Target target, Instance::Report report) {
@@ -246,6 +248,10 @@ Task<void> Supervisor::leave() {
 
 void Supervisor::use_scopes(ServiceBus& bus) {
   impl_->services.bus = &bus;
+}
+
+Keeper& Supervisor::keeper() {
+  return impl_->services.keeper;
 }
 
 bool Supervisor::shutting_down() const {

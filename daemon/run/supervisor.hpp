@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@
 
 namespace dixis {
 
+class Keeper;
+class LogReading;
 class ServiceBus;
 
 /// Where a daemon keeps its things.
@@ -64,6 +67,17 @@ struct Signaled {
 };
 BOOST_DESCRIBE_STRUCT(Signaled, (), (app, instance, pids))
 
+/// One log of an app: all files of a stream.
+struct AppLog {
+  std::string app{};
+  std::string stream{};  ///< "out" or "err"
+  std::filesystem::path file{};
+  std::optional<std::set<std::uint32_t>> instances{};  ///< that were named; nullopt: all
+};
+
+/// By app and instance a generation.
+using LastLives = std::map<std::string, std::map<std::uint32_t, std::uint64_t>>;
+
 /// All apps of this daemon and the verbs on them. Lives on the loop's thread; never blocks it.
 class Supervisor {
  public:
@@ -74,6 +88,9 @@ class Supervisor {
 
   /// From now on each generation gets a scope of its own. The bus outlives the supervisor.
   void use_scopes(ServiceBus& bus);
+
+  /// What outlives this process. Before run() it gets what a predecessor has left.
+  Keeper& keeper();
 
   /// Takes back what a predecessor left running, then starts what shall be up, in order. Returns
   /// when all is taken back; starts go on.
@@ -91,6 +108,12 @@ class Supervisor {
   Task<Result<std::vector<DeathRecord>>> deaths(Targets targets, std::size_t limit);
   /// Asks each probe of each slot once.
   Task<std::vector<ProbeReport>> probe(Targets targets);
+
+  /// The logs of what is named.
+  std::vector<AppLog> logs_of(const Targets& targets) const;
+  /// Of each slot the generation that ended last; where none has ended, the one that runs.
+  Task<LastLives> last_lives(Targets targets);
+  LogReading& log_reading();
 
   /// Verbs: accepted at once, carried out by themselves. Targets have been checked.
   OperationPtr start(Targets targets, Caller caller);

@@ -78,7 +78,7 @@ struct Supervisor::Impl {
   Task<Outcome> start_one(Target target, Caller caller, Instance::Report report);
   /// By app: the slots of a stop that stop before it, because they come after it.
   using Successors = std::shared_ptr<const std::multimap<std::string, InstancePtr>>;
-  static Successors successors_of(const std::vector<Target>& targets);
+  Successors successors_of(const std::vector<Target>& targets) const;
   Task<Outcome> stop_one(Target target, Successors successors, machine::Reason reason,
                          Instance::Report report);
   Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
@@ -121,6 +121,8 @@ struct Supervisor::Impl {
   Task<Outcome> take_away(std::string app, Outcome stopped);
   Task<Outcome> replace(AppSpec spec, Caller caller, Instance::Report report);
   Task<Outcome> resize(AppSpec spec, Caller caller, Instance::Report report);
+
+  void tell_log_places() const;
 
   // Views.
   Task<std::vector<InstanceStatus>> statuses(std::vector<Target> targets);

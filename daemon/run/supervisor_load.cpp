@@ -120,6 +120,7 @@ void Supervisor::Impl::carry_out_plan(OperationPtr operation, std::vector<PlanIt
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));
   }
+  tell_log_places();
   services.events.publish({.type = "config", .message = "loaded by " + to_text(caller)});
   caller.operation.reset();  // the starts and stops that it is made of are none of their own
   ItemBody body = [this, caller](PlanItem item, Instance::Report report) {

@@ -249,10 +249,14 @@ OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) 
       caller);
 }
 
-Supervisor::Impl::Successors Supervisor::Impl::successors_of(const std::vector<Target>& targets) {
+Supervisor::Impl::Successors Supervisor::Impl::successors_of(
+    const std::vector<Target>& targets) const {
   auto out = std::make_shared<std::multimap<std::string, InstancePtr>>();
   for (const auto& target : targets) {
-    for (const auto& name : target.instance->spec().after) out->emplace(name, target.instance);
+    const auto& spec = target.instance->spec();
+    // Of what is leaving, the configuration says nothing any more.
+    const auto after = config.apps.contains(spec.name) ? after_of(spec.name) : spec.after;
+    for (const auto& name : after) out->emplace(name, target.instance);
   }
   return out;
 }

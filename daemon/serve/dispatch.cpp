@@ -31,7 +31,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Reload", nullptr},
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
-    Method{kSupervisor, "Logs", nullptr},
+    Method{kSupervisor, "Logs", handlers::logs},
     Method{kSupervisor, "Deaths", handlers::deaths},
     Method{kSupervisor, "Probe", handlers::probe},
     Method{kSupervisor, "LoadConfig", handlers::load_config},

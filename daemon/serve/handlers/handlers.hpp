@@ -38,6 +38,9 @@ Task<varlink::Reply> remove(CallContext context);
 // events.cpp
 Task<varlink::Reply> subscribe(CallContext context);
 
+// logs.cpp
+Task<varlink::Reply> logs(CallContext context);
+
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);
 

@@ -22,6 +22,7 @@ struct Generation {
   Process process{};  ///< the leader; pid -1 before the fork
   TreeKey tree{};
   LaunchPlan plan{};
+  std::string spec_digest{};  ///< of what it was started with; empty: not known
   std::int64_t begun_ms = 0;              ///< boot time: launch asked for
   std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs
   bool adopted = false;

@@ -63,6 +63,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
 
+  /// What runs was started with another command, user, environment… than is configured now.
+  bool outdated() const;
+
   /// Generations to come have this number at least.
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);

@@ -5,6 +5,7 @@
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/run/log_settings_of.hpp"
+#include "daemon/run/spec_digest.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -38,10 +39,16 @@ void Instance::record_lost(const GenerationRecord& record) {
            .message = death.message});
 }
 
+bool Instance::outdated() const {
+  return generation_ && !generation_->spec_digest.empty() &&
+         generation_->spec_digest != spec_digest(spec_);
+}
+
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
   const auto generation = std::make_shared<Generation>();
   generation->number = record.generation;
   generation->adopted = true;
+  generation->spec_digest = record.spec_digest;
   generation->tree = {record.tree_mark, process.pid, process.start_ticks};
   generation->process = std::move(process);
   generation->exec_ms = record.started_boot_ms;

@@ -8,6 +8,7 @@
 #include "daemon/model/words.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/run/log_settings_of.hpp"
+#include "daemon/run/spec_digest.hpp"
 #include "daemon/sys/clock.hpp"
 #include "daemon/sys/fault.hpp"
 #include "daemon/sys/spawn.hpp"
@@ -106,7 +107,8 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 }
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
-  PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
+  const AppSpec request_spec = spec_;
+  PreflightRequest request{request_spec, {number_, generation->tree.mark}, {}, true};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
   if (!plan) {
     spawn(watch_unlaunched_build());
@@ -114,6 +116,7 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   }
   auto build = co_await launchable_build(*plan);
   if (!build) co_return build.error();
+  generation->spec_digest = spec_digest(request_spec);
   generation->plan = std::move(*plan);
   generation->build = std::move(*build);
   generation->health = HealthBook(probes_of(*generation));
@@ -245,6 +248,7 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.host = generation.plan.listen->host;
   }
   if (generation.build) out.build = generation.build->id;
+  out.spec_digest = generation.spec_digest;
   return out;
 }
 

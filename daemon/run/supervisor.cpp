@@ -99,11 +99,13 @@ Task<void> Supervisor::Impl::take_back() {
   for (const auto& report : loaded.reports) spdlog::warn("{}", report);
   const auto records = load_records(directories.runtime);
   for (const auto& report : records.reports) spdlog::warn("{}", report);
+  // Those who ask for them find them from the first connection on; and what they want of an app
+  // counts when it is taken back.
+  auto unfinished = operations.take_back();
+  co_await remember_again(unfinished);
   std::vector<Stray> strays;
   for (const auto& record : records.records) co_await adopt_record(record, strays);
   services.keeper.drop_unclaimed();
-  // Those who ask for them find them from the first connection on.
-  auto unfinished = operations.take_back();
   for (const auto& one : unfinished) reserve_generations(one);
   asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
                  [](const std::exception_ptr& error) {
@@ -119,7 +121,6 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
   }
-  co_await remember_again(unfinished);
   begin_boot();
   for (const auto& one : unfinished) resume(one);
 }

@@ -66,7 +66,7 @@ struct Supervisor::Impl {
   using Changes = std::map<std::string, std::optional<Desired>>;
   OperationPtr new_operation(Milliseconds deadline, const Caller& caller);
   OperationPtr accept(const std::vector<Target>& targets, Milliseconds deadline,
-                      const Caller& caller, bool force);
+                      const Caller& caller, bool force, std::string file = {});
   OperationPtr run_verb(std::vector<Target> targets, Changes changes, Milliseconds deadline,
                         Body body, const Caller& caller, bool force = false);
   Task<void> carry_out(OperationPtr operation, std::vector<Target> targets, Changes changes,

@@ -55,32 +55,8 @@ void read_reload(ConfigReader& reader, const ConfigValue& value) {
   later(reader, value);
 }
 
-void read_restart_above(ConfigReader& reader, const ConfigValue& value) {
-  reader.size(value);
-  later(reader, value);
-}
-
 void read_logs(ConfigReader& reader, const ConfigValue& value) {
   read_later_map(reader, value, kLogsKeys);
-  later(reader, value);
-}
-
-void read_later_size(ConfigReader& reader, const ConfigValue& value) {
-  reader.size(value);
-  later(reader, value);
-}
-
-void read_later_count(ConfigReader& reader, const ConfigValue& value) {
-  reader.integer(value, {1, 1'000'000});
-  later(reader, value);
-}
-
-void read_cpu(ConfigReader& reader, const ConfigValue& value) {
-  const auto text = reader.text(value, "a percentage of one CPU such as 150%");
-  if (!text) return;
-  const auto digits = text->find_first_not_of("0123456789");
-  if (digits == 0 || digits == std::string::npos || text->substr(digits) != "%")
-    reader.problem(value, "expected a percentage of one CPU such as 150%; got '" + *text + "'");
   later(reader, value);
 }
 

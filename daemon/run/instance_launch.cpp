@@ -149,8 +149,14 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     co_return recorded.error();
   }
   co_await enter_scope(generation, child->process.pid);
+  if (!generation->tree.cgroup.empty()) {
+    record.cgroup = generation->tree.cgroup;
+    write_record(services_.runtime_directory, record);
+  }
+  watch_death(generation);
   const auto failure = co_await open_gate(*child);
   if (failure) {
+    forget_death(*generation);
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
@@ -172,7 +178,7 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
   const auto status = co_await services_.reaper.wait_exit(generation->process);
   co_await services_.turns.pass();
-  auto death = make_death(*generation, status);
+  const auto death = explained(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
     last_failure_ = Failure{generation->number, death.message + " before it was proven",
                             generation->log_mark, true};
@@ -184,7 +190,10 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
            .pid = generation->process.pid,
            .death = death,
            .message = death.message});
-  apply(machine::LeaderDied{generation->number, status.code});
+  const auto code = death.how == How::exited && death.code
+                        ? std::optional(static_cast<int>(*death.code))
+                        : std::nullopt;
+  apply(machine::LeaderDied{generation->number, code});
 }
 
 Death Instance::make_death(const Generation& generation, const ExitStatus& status) const {
@@ -210,7 +219,6 @@ Death Instance::make_death(const Generation& generation, const ExitStatus& statu
     out.detail = life.ended_for->detail;
     out.escalated = life.escalated && status.signal == SIGKILL;
   }
-  out.message = death_message(out);
   return out;
 }
 
@@ -235,6 +243,7 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.host = generation.plan.listen->host;
   }
   if (generation.build) out.build = generation.build->id;
+  out.cgroup = generation.tree.cgroup;
   return out;
 }
 

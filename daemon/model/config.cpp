@@ -205,7 +205,8 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("start", before.start == after.start);
   compare("stop", before.stop == after.stop);
   compare("restart", before.restart == after.restart);
-  compare("limits", before.limits == after.limits);
+  compare("restart_above", before.restart_above == after.restart_above);
+  compare("limits", before.limits == after.limits && before.tree_limits == after.tree_limits);
   compare("logs", before.logs == after.logs);
   compare("after", before.after == after.after);
   compare("tags", before.tags == after.tags);

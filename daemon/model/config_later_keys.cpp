@@ -37,30 +37,6 @@ void read_reload(ConfigReader& reader, const ConfigValue& value) {
   later(reader, value);
 }
 
-void read_restart_above(ConfigReader& reader, const ConfigValue& value) {
-  reader.size(value);
-  later(reader, value);
-}
-
-void read_later_size(ConfigReader& reader, const ConfigValue& value) {
-  reader.size(value);
-  later(reader, value);
-}
-
-void read_later_count(ConfigReader& reader, const ConfigValue& value) {
-  reader.integer(value, {1, 1'000'000});
-  later(reader, value);
-}
-
-void read_cpu(ConfigReader& reader, const ConfigValue& value) {
-  const auto text = reader.text(value, "a percentage of one CPU such as 150%");
-  if (!text) return;
-  const auto digits = text->find_first_not_of("0123456789");
-  if (digits == 0 || digits == std::string::npos || text->substr(digits) != "%")
-    reader.problem(value, "expected a percentage of one CPU such as 150%; got '" + *text + "'");
-  later(reader, value);
-}
-
 void append_later_key_paths(std::vector<std::string>& paths, const std::string& app) {
   append_key_paths<Nothing>(paths, app + ".reload", kReloadKeys);
 }

@@ -31,7 +31,9 @@ void Instance::set_spec(AppSpec spec) {
   if (other_logs) services_.capture.configure(spec_.name, log_settings_of(spec_));
   if (!generation_ || !generation_->exec_ms) return;
   watch_build(generation_->plan.credentials);
-  if (serves(generation_->number)) renew_probes(generation_);
+  if (!serves(generation_->number)) return;
+  renew_probes(generation_);
+  begin_following_memory(generation_);
 }
 
 std::string Instance::label() const {
@@ -127,6 +129,7 @@ void Instance::carry_out(const machine::Sweep& /*action*/) {
 }
 
 void Instance::carry_out(const machine::Bury& /*action*/) {
+  forget_death(*generation_);
   services_.reaper.release(generation_->process.pid);
   fault::point("record-stale");
   remove_record(services_.runtime_directory, spec_.name, number_, generation_->number);

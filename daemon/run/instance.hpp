@@ -19,6 +19,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
 namespace dixis {
@@ -59,6 +60,15 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   /// Takes back a generation that runs already.
   void adopt(const GenerationRecord& record, Process process, Desired desired);
+
+  /// A verb sends its leader a signal: if it ends of it, that is no stranger's doing.
+  void note_signal(int signal, const std::string& by);
+  /// A program has started in its tree, from where no programs are installed.
+  void program_started(pid_t pid);
+  /// Tells of those that weren't told of.
+  void tell_strangers(const std::vector<Stranger>& found);
+  /// The limits of its tree as `describe` shows them.
+  std::vector<std::string> limits_view() const;
 
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
@@ -127,6 +137,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
   Task<void> enter_scope(std::shared_ptr<Generation> generation, pid_t pid);
+  void warn_of_limits(const Generation& generation) const;
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
   GenerationRecord record_of(const Generation& generation) const;
@@ -171,6 +182,18 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void extend_timeout(const std::string& microseconds);
   static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
                                    Milliseconds interval);
+
+  // What is seen from outside (instance_witness.cpp).
+  void watch_death(const std::shared_ptr<Generation>& generation);
+  void forget_death(const Generation& generation);
+  void tell_oom(const Generation& generation) const;
+  Death explained(const Generation& generation, const ExitStatus& waited) const;
+  Death lost_death(const GenerationRecord& record) const;
+  Task<void> look_for_strangers(std::vector<pid_t> pids);
+
+  // restart_above (instance_memory.cpp).
+  Task<void> follow_memory(std::shared_ptr<Generation> generation);
+  void begin_following_memory(const std::shared_ptr<Generation>& generation);
 
   // Builds (instance_build.cpp).
   struct BuildWait {

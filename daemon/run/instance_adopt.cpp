@@ -15,10 +15,7 @@ void Instance::record_lost(const GenerationRecord& record) {
   // Its number stays its own, so that no other generation gets its record or its mark.
   slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
   if (record.phase == Phase::gated) return;  // it never became the app
-  Death death;
-  death.at = wall_clock_now();
-  death.generation = record.generation;
-  death.message = death_message(death);
+  Death death = lost_death(record);
   slot_.restarts = record.restarts;
   last_death_ = death;
   DeathRecord kept;
@@ -49,7 +46,7 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   generation->number = record.generation;
   generation->adopted = true;
   generation->spec_digest = record.spec_digest;
-  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
+  generation->tree = {record.tree_mark, process.pid, process.start_ticks, record.cgroup};
   generation->process = std::move(process);
   generation->exec_ms = record.started_boot_ms;
   generation->begun_ms = record.started_boot_ms;
@@ -68,6 +65,7 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
                                                  log_settings_of(spec_), generation->process.pid);
     if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
+  watch_death(generation);
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});
   spawn(watch(generation));

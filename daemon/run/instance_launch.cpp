@@ -160,10 +160,16 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   }
   fault::point("gated");
   co_await enter_scope(generation, child->process.pid);
+  if (!generation->tree.cgroup.empty()) {
+    record.cgroup = generation->tree.cgroup;
+    write_record(services_.runtime_directory, record);
+  }
+  watch_death(generation);
   co_await services_.keeper.stored();
   fault::point("gate-closed");
   const auto failure = co_await open_gate(*child);
   if (failure) {
+    forget_death(*generation);
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
     forget_pipes(generation->number);
@@ -186,7 +192,7 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
   const auto status = co_await services_.reaper.wait_exit(generation->process);
   co_await services_.turns.pass();
-  auto death = make_death(*generation, status);
+  const auto death = explained(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
     last_failure_ = Failure{generation->number, death.message + " before it was proven", true};
   }
@@ -197,7 +203,10 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
            .pid = generation->process.pid,
            .death = death,
            .message = death.message});
-  apply(machine::LeaderDied{generation->number, status.code});
+  const auto code = death.how == How::exited && death.code
+                        ? std::optional(static_cast<int>(*death.code))
+                        : std::nullopt;
+  apply(machine::LeaderDied{generation->number, code});
 }
 
 Death Instance::make_death(const Generation& generation, const ExitStatus& status) const {
@@ -223,7 +232,6 @@ Death Instance::make_death(const Generation& generation, const ExitStatus& statu
     out.detail = life.ended_for->detail;
     out.escalated = life.escalated && status.signal == SIGKILL;
   }
-  out.message = death_message(out);
   return out;
 }
 
@@ -249,6 +257,7 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
   }
   if (generation.build) out.build = generation.build->id;
   out.spec_digest = generation.spec_digest;
+  out.cgroup = generation.tree.cgroup;
   return out;
 }
 

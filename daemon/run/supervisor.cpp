@@ -10,6 +10,7 @@
 #include "daemon/run/records.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/run/supervisor_impl.hpp"
+#include "daemon/sys/cgroup.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -26,6 +27,10 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     restart_for_build(slot, why);
   };
   services.capture.set_ceiling(config.log_ceiling);
+  services.restart_for_memory = [this](const InstancePtr& slot, const std::string& why) {
+    restart_for_memory(slot, why);
+  };
+  services.witness.on_program([this](pid_t pid, pid_t leader) { program_started(pid, leader); });
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 
@@ -35,6 +40,21 @@ void Supervisor::Impl::add_app(const AppSpec& spec) {
     app.instances.push_back(std::make_shared<Instance>(services, spec, number));
   }
   apps[spec.name] = std::move(app);
+}
+
+/// A program has started in some app's tree, from where no programs are installed.
+void Supervisor::Impl::program_started(pid_t pid, pid_t leader) const {
+  // One that has left session and parents behind is in its cgroup still.
+  const auto cgroup = leader == 0 ? cgroup_directory(pid) : std::nullopt;
+  for (const auto& [name, app] : apps) {
+    for (const auto& slot : app.instances) {
+      const auto& generation = slot->generation();
+      if (!generation) continue;
+      const bool is_its = leader != 0 ? generation->tree.leader == leader
+                                      : cgroup && *cgroup == generation->tree.cgroup;
+      if (is_its) return slot->program_started(pid);
+    }
+  }
 }
 
 Desired Supervisor::Impl::desired_of(const Instance& instance) const {
@@ -82,7 +102,8 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<S
   }
   if (runs) {
     spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
-    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks,
+                       record.cgroup};
     strays.push_back({record, tree, StopPolicy{}.timeout});
     co_return;
   }
@@ -90,11 +111,12 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<S
     spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
   }
   if (instance) instance->record_lost(record);
-  const TreeKey orphans{record.tree_mark, 0, 0};
+  const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
   strays.push_back({record, orphans, machine::kOrphanGrace});
 }
 
 Task<void> Supervisor::Impl::take_back() {
+  co_await services.witness.open();
   const auto loaded = services.desired.load();
   for (const auto& report : loaded.reports) spdlog::warn("{}", report);
   const auto records = load_records(directories.runtime);
@@ -174,6 +196,7 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
     const auto generation = target.instance->generation();
     Signaled entry{target.instance->spec().name, target.instance->number(), {}};
     if (generation && generation->process.pid > 0) {
+      target.instance->note_signal(signal, to_text(caller));
       if (tree) {
         const auto members = co_await impl_->services.trees.members(generation->tree);
         for (const auto& member : members) {
@@ -240,6 +263,7 @@ Task<void> Supervisor::shut_down() {
       Caller{.verb = "shutdown"});
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
+  co_await impl_->services.witness.close();
 }
 
 Task<void> Supervisor::leave() {

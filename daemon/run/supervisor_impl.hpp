@@ -37,11 +37,12 @@ struct Supervisor::Impl {
   struct CpuSample {
     std::uint64_t generation = 0;
     std::int64_t at_ms = 0;
-    std::uint64_t ticks = 0;
+    std::uint64_t cpu_us = 0;
   };
   std::map<std::string, CpuSample> cpu_samples{};
 
   void add_app(const AppSpec& spec);
+  void program_started(pid_t pid, pid_t leader) const;
   Desired desired_of(const Instance& instance) const;
 
   // Start at boot.
@@ -86,6 +87,7 @@ struct Supervisor::Impl {
   static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
                                Instance::Report report, VerbLane::Body body);
   void restart_for_build(const InstancePtr& slot, const std::string& why);
+  void restart_for_memory(const InstancePtr& slot, const std::string& why);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
   /// Those that wait for what `instance` starts after look again.
   void withdraw_start(Instance& instance);

@@ -10,9 +10,6 @@ namespace {
 struct Nothing {};
 using Key = ConfigKey<Nothing>;
 
-void texts(ConfigReader& r, const ConfigValue& v, Nothing&) {
-  r.texts(v, "text");
-}
 void a_duration(ConfigReader& r, const ConfigValue& v, Nothing&) {
   r.duration(v, Milliseconds{0});
 }
@@ -30,8 +27,6 @@ void a_choice(ConfigReader& r, const ConfigValue& v, Nothing&) {
 constexpr std::array<std::string_view, 2> kFormats = {"raw", "text"};
 constexpr std::array<std::string_view, 2> kWhenFull = {"drop", "block"};
 
-constexpr std::array<Key, 3> kReloadKeys = {
-    {{"drain", a_duration}, {"parallel", a_count}, {"warmup", texts}}};
 constexpr auto kLogsKeys = std::to_array<Key>({{"max_size", a_size},
                                                {"keep", a_count},
                                                {"max_age", a_duration},
@@ -49,11 +44,6 @@ void later(ConfigReader& reader, const ConfigValue& value) {
 }
 
 }  // namespace
-
-void read_reload(ConfigReader& reader, const ConfigValue& value) {
-  read_later_map(reader, value, kReloadKeys);
-  later(reader, value);
-}
 
 void read_restart_above(ConfigReader& reader, const ConfigValue& value) {
   reader.size(value);
@@ -85,7 +75,6 @@ void read_cpu(ConfigReader& reader, const ConfigValue& value) {
 }
 
 void append_later_key_paths(std::vector<std::string>& paths, const std::string& app) {
-  append_key_paths<Nothing>(paths, app + ".reload", kReloadKeys);
   append_key_paths<Nothing>(paths, app + ".logs", kLogsKeys);
 }
 

@@ -8,7 +8,6 @@
 /// Keys whose work isn't done yet: their form is checked, then they are 'not in this version'.
 namespace dixis {
 
-void read_reload(ConfigReader& reader, const ConfigValue& value);
 void read_restart_above(ConfigReader& reader, const ConfigValue& value);
 void read_logs(ConfigReader& reader, const ConfigValue& value);
 void read_later_size(ConfigReader& reader, const ConfigValue& value);

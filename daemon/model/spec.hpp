@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/model/health_spec.hpp"
+#include "daemon/model/held_address.hpp"
 
 /// A configuration after all checks: what an app shall be. Values only.
 namespace dixis {
@@ -48,6 +49,13 @@ struct StartPolicy {
   bool operator==(const StartPolicy&) const = default;
 };
 
+struct ReloadPolicy {
+  Milliseconds drain{30'000};         ///< how long the old process may finish what it has begun
+  std::uint32_t parallel = 1;         ///< instances replaced at a time
+  std::vector<std::string> warmup{};  ///< paths that are asked for before the new one is let in
+  bool operator==(const ReloadPolicy&) const = default;
+};
+
 struct ResourceLimit {
   int resource = 0;  ///< RLIMIT_NOFILE, RLIMIT_CORE
   rlim_t value = 0;  ///< soft and hard; RLIM_INFINITY for none
@@ -79,12 +87,14 @@ struct AppSpec {
   std::vector<std::string> path{};  ///< directories put before PATH
   std::map<std::string, std::string> env{};
   std::vector<std::filesystem::path> env_files{};  ///< absolute; later ones win
+  std::vector<HeldAddress> held{};                 ///< `listen`: the sockets that dixisd holds
   std::optional<ListenAddress> listen{};           ///< from `listen` or `port`
   bool no_port = false;                            ///< `port: none`
   std::uint32_t instances = 1;
   StartPolicy start{};
   StopPolicy stop{};
   RestartPolicy restart{};
+  ReloadPolicy reload{};
   HealthSpec health{};
   std::vector<ResourceLimit> limits{};
   std::vector<std::string> after{};

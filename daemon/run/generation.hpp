@@ -8,6 +8,7 @@
 
 #include "common/model.hpp"
 #include "daemon/logs/capture.hpp"
+#include "daemon/run/adopter.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/health_book.hpp"
 #include "daemon/run/launch_plan.hpp"
@@ -16,6 +17,9 @@
 #include "daemon/sys/process_table.hpp"
 
 namespace dixis {
+
+/// How a generation takes connections from what is held for it.
+enum class Took { nothing, itself, adopter };
 
 /// What runs (or ran) as one generation of a slot; shared by the coroutines that look after it.
 struct Generation {
@@ -34,6 +38,14 @@ struct Generation {
   std::optional<ListenAddress> found_at{};  ///< where it was found listening
   std::optional<Death> death{};
   std::vector<TimelineStep> timeline{};
+
+  // The sockets that dixisd holds for it.
+  std::vector<HeldAddress> held{};     ///< passed to it, as 3, 4, …
+  std::vector<int> passed{};           ///< what becomes 3, 4, …; borrowed, until it is spawned
+  UniqueFd own_listener{};             ///< the private one, until it is spawned
+  std::unique_ptr<Adopter> adopter{};  ///< null: nothing is held
+  std::string own_socket{};            ///< path of the private one
+  Took took = Took::nothing;
 
   // Health and build.
   HealthBook health{};

@@ -104,7 +104,7 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 }
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
-  PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
+  PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, spec_.held.empty()};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
   if (!plan) co_return plan.error();
   auto build = co_await launchable_build(*plan);
@@ -112,6 +112,8 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->plan = std::move(*plan);
   generation->build = std::move(*build);
   generation->health = HealthBook(probes_of(*generation));
+  const auto ready = co_await prepare_sockets(generation);
+  if (!ready) co_return ready.error();
   last_argv_ = generation->plan.argv;
   last_listen_ = generation->plan.listen;
   generation->timeline = std::exchange(last_timeline_, {});
@@ -129,8 +131,12 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     [[maybe_unused]] const int err = ::fchown(ends->err.get(), user->uid, user->gid);
   }
   const auto spawn_begun = boottime_ms();
-  const auto child_request = spawn_request(spec_, generation->plan, *ends);
+  auto child_request = spawn_request(spec_, generation->plan, *ends);
+  child_request.passed_fds = generation->passed;
+  child_request.tell_pid = !generation->passed.empty();
   auto child = spawn_gated(child_request);
+  generation->passed.clear();
+  generation->own_listener.reset();
   if (!child) {
     co_return Error{"cannot start " + label() + ": " +
                     dixis::describe(child.error(), child_request)};
@@ -174,7 +180,8 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   co_await services_.turns.pass();
   auto death = make_death(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
-    last_failure_ = Failure{generation->number, death.message + " before it was proven",
+    last_failure_ = Failure{generation->number,
+                            death.message + " before it was proven" + not_taken(*generation),
                             generation->log_mark, true};
   }
   generation->death = death;
@@ -235,6 +242,9 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.host = generation.plan.listen->host;
   }
   if (generation.build) out.build = generation.build->id;
+  if (generation.took != Took::nothing) {
+    out.took = generation.took == Took::adopter ? "adopter" : "itself";
+  }
   return out;
 }
 

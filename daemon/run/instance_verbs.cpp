@@ -131,6 +131,7 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
   if (!options.force) {
     report("preflight", "");
     PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
+    request.check_port = request.spec.held.empty();
     if (generation_) request.own = generation_->tree;
     auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
     std::optional<Error> refused;

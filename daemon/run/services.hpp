@@ -13,6 +13,7 @@
 #include "daemon/run/death_archive.hpp"
 #include "daemon/run/desired_state.hpp"
 #include "daemon/run/event_bus.hpp"
+#include "daemon/run/held_sockets.hpp"
 #include "daemon/run/listener_watch.hpp"
 #include "daemon/run/throttle.hpp"
 #include "daemon/run/tree_scanner.hpp"
@@ -48,6 +49,7 @@ struct Services {
   ListenerWatch listeners;
   TreeScanner trees;
   BuildWatch builds;
+  HeldSockets sockets{slow_worker};
   ServiceBus* bus = nullptr;  ///< systemd, which gives each generation a scope; null: there is none
   std::uint64_t next_key = 1;  ///< for what needs a name of its own
   Throttle launches{4};

@@ -96,6 +96,9 @@ class Supervisor {
   OperationPtr stop(Targets targets, Caller caller);
   OperationPtr restart(Targets targets, bool force, Caller caller);
 
+  /// Replaces without a gap. `or_restart`: an app that can't be is restarted.
+  OperationPtr reload(Targets targets, bool or_restart, Caller caller);
+
   /// Why a restart of these would have to wait (a build is under way); nullopt: it would not.
   std::optional<Error> busy_build(const Targets& targets) const;
 

@@ -30,6 +30,7 @@ struct Supervisor::Impl {
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
   struct CpuSample {
@@ -51,8 +52,10 @@ struct Supervisor::Impl {
     Milliseconds grace{};
   };
   void forget(const GenerationRecord& record) const;
-  Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
+  Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
+                          std::vector<Stray>& strays);
   Task<void> boot(std::vector<Stray> strays);
+  Task<void> hold_sockets();
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
   OperationPtr begin_boot();
@@ -86,6 +89,23 @@ struct Supervisor::Impl {
   std::vector<std::string> after_of(const std::string& app) const;
   Milliseconds start_deadline(const std::string& app) const;
   Milliseconds lane_deadline(const Target& target) const;
+
+  // Reloads (supervisor_reload.cpp).
+  OperationPtr reload(std::vector<Target> targets, bool or_restart, Caller caller);
+  Task<Outcome> reload_one(Target target, Instance::ReloadOptions options, Instance::Report report);
+  Task<Outcome> reload_in_turn(Target target, Instance::ReloadOptions options,
+                               std::shared_ptr<void> all, Instance::Report report);
+  Milliseconds reload_deadline(const Target& target) const;
+  void take_place(const InstancePtr& old, const InstancePtr& heir);
+  std::vector<InstancePtr> besides();
+  Task<void> halt_besides();
+  using SlotName = std::pair<std::string, std::uint32_t>;
+  std::map<SlotName, std::uint64_t> serving_generations(
+      const std::vector<GenerationRecord>& records) const;
+  void retire_record(GenerationRecord record, Process process);
+  static Outcome refused_as_leaving(const InstancePtr& instance);
+  static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
+                               Instance::Report report, VerbLane::Body body);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller);

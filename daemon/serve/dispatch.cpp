@@ -27,7 +27,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Start", handlers::start},
     Method{kSupervisor, "Stop", handlers::stop},
     Method{kSupervisor, "Restart", handlers::restart},
-    Method{kSupervisor, "Reload", nullptr},
+    Method{kSupervisor, "Reload", handlers::reload},
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
     Method{kSupervisor, "Logs", nullptr},

@@ -9,11 +9,6 @@
 namespace dixis {
 
 void read_reload(ConfigReader& reader, const ConfigValue& value);
-void read_restart_above(ConfigReader& reader, const ConfigValue& value);
-void read_logs(ConfigReader& reader, const ConfigValue& value);
-void read_later_size(ConfigReader& reader, const ConfigValue& value);
-void read_later_count(ConfigReader& reader, const ConfigValue& value);
-void read_cpu(ConfigReader& reader, const ConfigValue& value);
 
 /// Their keys, below an app's.
 void append_later_key_paths(std::vector<std::string>& paths, const std::string& app);

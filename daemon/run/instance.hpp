@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <boost/asio.hpp>
 
 #include "common/model.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/model/instance_machine.hpp"
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
@@ -17,6 +19,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
 namespace dixis {
@@ -58,8 +61,25 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Takes back a generation that runs already.
   void adopt(const GenerationRecord& record, Process process, Desired desired);
 
+  /// A verb sends its leader a signal: if it ends of it, that is no stranger's doing.
+  void note_signal(int signal, const std::string& by);
+  /// A program has started in its tree, from where no programs are installed.
+  void program_started(pid_t pid);
+  /// Tells of those that weren't told of.
+  void tell_strangers(const std::vector<Stranger>& found);
+  /// The limits of its tree as `describe` shows them.
+  std::vector<std::string> limits_view() const;
+
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
+
+  /// What runs was started with another command, user, environment… than is configured now.
+  bool outdated() const;
+
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -74,6 +94,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+  /// A restart that a predecessor of this daemon had under way. `first`: the number from which on a
+  /// generation is its work.
+  Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
+                               Report report);
 
   /// Asks each probe once, now (instance_health.cpp).
   Task<std::vector<ProbeReport>> probe_now();
@@ -113,6 +137,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
   Task<void> enter_scope(std::shared_ptr<Generation> generation, pid_t pid);
+  void warn_of_limits(const Generation& generation) const;
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
   GenerationRecord record_of(const Generation& generation) const;
@@ -158,6 +183,18 @@ class Instance : public std::enable_shared_from_this<Instance> {
   static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
                                    Milliseconds interval);
 
+  // What is seen from outside (instance_witness.cpp).
+  void watch_death(const std::shared_ptr<Generation>& generation);
+  void forget_death(const Generation& generation);
+  void tell_oom(const Generation& generation) const;
+  Death explained(const Generation& generation, const ExitStatus& waited) const;
+  Death lost_death(const GenerationRecord& record) const;
+  Task<void> look_for_strangers(std::vector<pid_t> pids);
+
+  // restart_above (instance_memory.cpp).
+  Task<void> follow_memory(std::shared_ptr<Generation> generation);
+  void begin_following_memory(const std::shared_ptr<Generation>& generation);
+
   // Builds (instance_build.cpp).
   struct BuildWait {
     std::chrono::steady_clock::time_point until{};
@@ -182,6 +219,16 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   Task<void> archive(std::shared_ptr<Generation> generation);
+  LogSource log_source(std::uint64_t generation) const;
+  /// What a generation wrote last.
+  Task<std::string> last_lines(std::uint64_t generation, int lines);
+
+  // What outlives the daemon beside the processes (instance_keep.cpp).
+  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(std::uint64_t generation);
+  bool resume_pipes(std::uint64_t generation);
+  void forget_pipes(std::uint64_t generation);
+  Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
   Task<void> end_orphaned_probes();
@@ -198,6 +245,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<std::string>> refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                  Report report);
   Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
@@ -221,7 +270,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   struct Failure {
     std::uint64_t generation = 0;
     std::string message{};
-    CaptureMark log_mark{};
     bool ran = false;
   };
   std::optional<Failure> last_failure_;

@@ -96,6 +96,7 @@ Task<bool> Instance::prove_health(std::shared_ptr<Generation> generation) {
 }
 
 void Instance::begin_monitoring(const std::shared_ptr<Generation>& generation) {
+  begin_following_memory(generation);
   for (std::size_t index = 0; index < generation->health.probes().size(); ++index) {
     const auto& spec = generation->health.probes()[index];
     const auto* const notify = std::get_if<NotifyProbe>(&spec.what);

@@ -5,6 +5,7 @@
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 
@@ -149,6 +150,7 @@ void Instance::proven(Generation& generation, std::string text) {
   apply(machine::Proven{generation.number});
   mark_flaw(generation);
   if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
+  fault::point("proven");
   write_record(services_.runtime_directory, record_of(generation));
   publish({.type = "proven",
            .generation = generation.number,
@@ -160,7 +162,7 @@ void Instance::proven(Generation& generation, std::string text) {
 
 /// Ends it; the verb that waits for it is told why.
 void Instance::not_proven(const Generation& generation, std::string text) {
-  last_failure_ = Failure{generation.number, text, generation.log_mark, true};
+  last_failure_ = Failure{generation.number, text, true};
   apply(machine::ProofFailed{generation.number, {Cause::start_timeout, std::move(text)}});
 }
 

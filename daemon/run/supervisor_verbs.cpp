@@ -16,11 +16,6 @@ std::string to_text(const Caller& caller) {
          std::to_string(caller.pid) + ")";
 }
 
-OperationPtr Supervisor::Impl::new_operation(Milliseconds deadline) {
-  return std::make_shared<Operation>(
-      std::to_string(started_ms) + "-" + std::to_string(next_operation++), deadline);
-}
-
 namespace {
 
 /// What the slots of one verb share until the last one has ended.
@@ -84,8 +79,9 @@ Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Targe
 }
 
 OperationPtr Supervisor::Impl::run_verb(std::vector<Target> targets, Changes changes,
-                                        Milliseconds deadline, Body body, const Caller& caller) {
-  auto operation = new_operation(deadline);
+                                        Milliseconds deadline, Body body, const Caller& caller,
+                                        bool force) {
+  auto operation = accept(targets, deadline, caller, force);
   for (const auto& target : targets) {
     if (caller.uid < 0) break;  // the daemon's own doing: its effects are events
     services.events.publish({.type = "verb",
@@ -203,10 +199,12 @@ Outcome refused_as_leaving(const InstancePtr& instance) {
           "not started: it has left the configuration, and is being removed"};
 }
 
+}  // namespace
+
 /// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
 /// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
-Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, Instance::Report report,
-                      VerbLane::Body body) {
+Task<Outcome> Supervisor::Impl::in_lane(InstancePtr instance, VerbKind kind, bool joinable,
+                                        Instance::Report report, VerbLane::Body body) {
   if (instance->lane().length() > 0) report("queued", "another verb is under way");
   VerbLane::Superseded superseded = [instance](const std::string& by) {
     instance->expect_start(false);
@@ -217,8 +215,6 @@ Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, Instan
   co_return co_await instance->lane().run(kind, joinable, std::move(body), std::move(superseded),
                                           std::move(wake));
 }
-
-}  // namespace
 
 Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance::Report report) {
   const auto instance = target.instance;
@@ -312,7 +308,7 @@ OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, 
       [this, options](Target target, Instance::Report report) {
         return restart_one(std::move(target), options, std::move(report));
       },
-      caller);
+      caller, force);
 }
 
 Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,

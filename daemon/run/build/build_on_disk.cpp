@@ -97,8 +97,8 @@ std::string find_dist(const AppSpec& spec, const std::optional<Credentials>& cre
 std::vector<std::string> program_of(const AppSpec& spec,
                                     const std::optional<Credentials>& credentials) {
   const auto inner = inner_command(spec.command).command;
-  auto script = read_script(inner, spec, credentials);
-  return script ? std::move(script->command) : inner;
+  const auto script = read_script(inner, spec, credentials);
+  return script ? script->command : inner;
 }
 
 /// An interpreter whose script isn't Next's: an app that only lies beside a build.

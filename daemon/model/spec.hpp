@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/model/health_spec.hpp"
+#include "daemon/model/held_address.hpp"
 #include "daemon/model/log_spec.hpp"
 
 /// A configuration after all checks: what an app shall be. Values only.
@@ -47,6 +48,13 @@ struct StartPolicy {
   Milliseconds timeout{60'000};
   Milliseconds stable{500};
   bool operator==(const StartPolicy&) const = default;
+};
+
+struct ReloadPolicy {
+  Milliseconds drain{30'000};         ///< how long the old process may finish what it has begun
+  std::uint32_t parallel = 1;         ///< instances replaced at a time
+  std::vector<std::string> warmup{};  ///< paths that are asked for before the new one is let in
+  bool operator==(const ReloadPolicy&) const = default;
 };
 
 struct ResourceLimit {
@@ -90,12 +98,14 @@ struct AppSpec {
   std::vector<std::string> path{};  ///< directories put before PATH
   std::map<std::string, std::string> env{};
   std::vector<std::filesystem::path> env_files{};  ///< absolute; later ones win
+  std::vector<HeldAddress> held{};                 ///< `listen`: the sockets that dixisd holds
   std::optional<ListenAddress> listen{};           ///< from `listen` or `port`
   bool no_port = false;                            ///< `port: none`
   std::uint32_t instances = 1;
   StartPolicy start{};
   StopPolicy stop{};
   RestartPolicy restart{};
+  ReloadPolicy reload{};
   HealthSpec health{};
   std::vector<ResourceLimit> limits{};
   TreeLimits tree_limits{};

@@ -207,6 +207,7 @@ InstanceStatus Instance::status(Desired desired) const {
   } else if (spec_.listen) {
     out.port = spec_.listen->port;
   }
+  add_others(out);
   if (slot_.state == State::backoff) {
     out.retry_in_ms = std::max<std::int64_t>(0, retry_at_ms_ - boottime_ms());
   }

@@ -44,7 +44,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   const std::shared_ptr<Generation>& generation() const { return generation_; }
   /// Notified at every change of the slot.
   Notifier& changed() { return changed_; }
-  VerbLane& lane() { return lane_; }
+  /// Whoever waits for this slot, or for what replaces it, looks again.
+  void wake_all();
+  /// Shared with the instance whose place this one takes.
+  VerbLane& lane() { return *lane_; }
 
   /// True from a start that waits for its predecessors until it is launched.
   void expect_start(bool expected);
@@ -98,6 +101,24 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// generation is its work.
   Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
                                Report report);
+
+  struct ReloadOptions {
+    machine::Reason reason{};
+    bool or_restart = false;            ///< where it can't be done without a gap
+    std::optional<AppSpec> new_spec{};  ///< from now on, if its process is proven
+    /// Told of a successor before it starts.
+    std::function<void(std::shared_ptr<Instance> successor)> beside{};
+    /// Puts `heir`, which is proven and let in, where `old` was.
+    std::function<void(std::shared_ptr<Instance> old, std::shared_ptr<Instance> heir)> take_place{};
+  };
+  /// Replaces what serves without a gap (instance_reload.cpp).
+  Task<Outcome> reload(VerbTicket ticket, ReloadOptions options, Report report);
+  /// Why a reload to `next` would be a restart; nullopt: it isn't one, or nothing serves.
+  std::optional<std::string> why_no_reload(const AppSpec& next) const;
+  /// The instance that has the slot now: this one, or the one that has taken its place.
+  std::shared_ptr<Instance> latest();
+  /// `heir` serves already: drains and stops this one, which a predecessor of the daemon left.
+  Task<void> finish_retiring(std::shared_ptr<Instance> heir);
 
   /// Asks each probe once, now (instance_health.cpp).
   Task<std::vector<ProbeReport>> probe_now();
@@ -159,8 +180,32 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<PortProof> look_at_port(std::shared_ptr<Generation> generation,
                                std::vector<Listener> listeners);
   void proven(Generation& generation, std::string text);
-  void not_proven(const Generation& generation, std::string text);
+  void not_proven(const Generation& generation, std::string text,
+                  Cause cause = Cause::start_timeout);
   std::string why_not_proven(const Generation& generation) const;
+
+  // Held sockets (instance_sockets.cpp).
+  Result<void> open_adopter(Generation& generation);
+  Task<Result<void>> prepare_sockets(std::shared_ptr<Generation> generation);
+  Task<bool> prove_held(std::shared_ptr<Generation> generation);
+  bool has_taken(const Generation& generation,
+                 boost::asio::generic::stream_protocol::socket& caller,
+                 std::chrono::steady_clock::time_point begun) const;
+  Task<bool> admit(std::shared_ptr<Generation> generation);
+  Task<std::optional<std::string>> warm_up(std::shared_ptr<Generation> generation);
+  static std::optional<std::string> private_socket(const Generation& generation);
+  std::string not_taken(const Generation& generation) const;
+
+  // Reload (instance_reload.cpp).
+  void begin_beside(Instance& old);
+  Task<bool> prove_beside(std::shared_ptr<Generation> generation);
+  Task<void> withdraw(machine::Reason reason);
+  void hand_over(const std::shared_ptr<Instance>& heir);
+  Task<std::int64_t> drain(std::function<bool()> goes_on, Report report);
+  Task<std::int64_t> retire(machine::Reason reason, std::function<bool()> goes_on, Report report);
+  Task<Outcome> not_reloaded(std::shared_ptr<Instance> successor, std::string why,
+                             std::int64_t begun_ms);
+  void add_others(InstanceStatus& status) const;
 
   // Health (instance_health.cpp).
   std::vector<ProbeSpec> probes_of(const Generation& generation) const;
@@ -218,6 +263,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
+  static std::string number_of(const Instance& other);
   Task<void> archive(std::shared_ptr<Generation> generation);
   LogSource log_source(std::uint64_t generation) const;
   /// What a generation wrote last.
@@ -231,6 +277,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
+  void take_back_sockets(Generation& generation, const GenerationRecord& record);
+  void reopen_adopter(Generation& generation);
   Task<void> end_orphaned_probes();
   Task<void> restore(std::shared_ptr<Generation> generation);
   Task<void> resume(std::shared_ptr<Generation> generation);
@@ -241,6 +289,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void watch_member(const std::shared_ptr<Generation>& generation, const ProcessFacts& member);
   Task<std::string> survivors(TreeKey tree);
   Task<Result<void>> verify_stopped();
+  /// Other instances of the app may listen on its address.
+  bool shares_port() const { return !spec_.held.empty() && spec_.instances > 1; }
 
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
@@ -281,7 +331,13 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::int64_t stop_begun_ms_ = 0;
   bool start_expected_ = false;
   Notifier changed_;
-  VerbLane lane_;
+  std::shared_ptr<VerbLane> lane_ = std::make_shared<VerbLane>();
+
+  // Another generation of the slot, while a reload is under way.
+  bool beside_ = false;                ///< it is proven beside the one that serves
+  std::weak_ptr<Instance> successor_;  ///< which is proven beside this one
+  std::shared_ptr<Instance> heir_;     ///< which has taken this one's place
+  std::weak_ptr<Instance> leaving_;    ///< whose place this one has taken
 
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;

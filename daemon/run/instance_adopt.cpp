@@ -59,6 +59,7 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   }
   last_listen_ = generation->plan.listen;
   generation_ = generation;
+  take_back_sockets(*generation, record);
   slot_.desired = desired;
   if (!resume_pipes(record.generation)) {
     const auto carried = services_.capture.adopt(log_source(record.generation),
@@ -71,6 +72,25 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   spawn(watch(generation));
   spawn(end_orphaned_probes());
   if (serves(record.generation)) spawn(resume(generation));
+}
+
+/// What it holds for us, and how it took it.
+void Instance::take_back_sockets(Generation& generation, const GenerationRecord& record) {
+  if (spec_.held.empty()) return;
+  services_.sockets.take_back(spec_, number_, generation.process.pid);
+  generation.held = spec_.held;
+  if (record.took) generation.took = record.took == "adopter" ? Took::adopter : Took::itself;
+}
+
+/// The adopter connects again as soon as somebody listens.
+void Instance::reopen_adopter(Generation& generation) {
+  if (generation.held.empty() || generation.adopter) return;
+  if (const auto opened = open_adopter(generation); !opened) {
+    publish({.type = "warning", .message = opened.error().message});
+  } else if (generation.took == Took::adopter && serves(generation.number) && !heir_) {
+    generation.adopter->join();  // it may not have heard
+  }
+  changed_.notify_all();
 }
 
 /// Commands of probes that the predecessor had started: nobody waits for their answer any more.
@@ -91,6 +111,7 @@ Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
     generation->plan = std::move(*plan);
     generation->plan.listen = listen;
   }
+  reopen_adopter(*generation);
   watch_build(generation->plan.credentials);
   const AppSpec spec = spec_;
   auto read = [spec, credentials = generation->plan.credentials] {
@@ -117,7 +138,9 @@ Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
   // It was ready, or it would not have been proven.
   generation->ready = true;
   generation->watchdog_fed_ms = boottime_ms();
-  if (generation->plan.listen) {
+  if (generation->took == Took::itself) {
+    generation->found_at = spec_.listen;
+  } else if (generation->plan.listen && generation->took == Took::nothing) {
     auto listeners = ListenerWatch::on_port(generation->plan.listen->port);
     const auto proof = co_await look_at_port(generation, std::move(listeners));
     if (proof.proven) generation->found_at = proof.at;

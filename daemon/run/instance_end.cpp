@@ -67,7 +67,10 @@ Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
     while (generation->tree_changes == seen) co_await generation->tree_changed.wait();
   }
   const bool stays_down = slot_.desired == Desired::down || slot_.halted;
-  if (stays_down && generation->plan.listen) {
+  // What is held serves its heir, or would serve the one that it was proven beside.
+  const bool slot_is_empty = !heir_ && !beside_;
+  if (stays_down && slot_is_empty) services_.sockets.close(spec_, number_);
+  if (stays_down && slot_is_empty && generation->plan.listen && !shares_port()) {
     auto work = [app = spec_.name, listen = *generation->plan.listen] {
       return check_port_released(app, listen);
     };
@@ -95,7 +98,8 @@ Task<Result<void>> Instance::verify_stopped() {
     left = co_await services_.trees.marked(tree_mark_prefix());
   }
   if (!left.empty()) co_return Error{"not stopped: still there are " + names_of(left)};
-  if (!last_listen_) co_return Result<void>{};
+  services_.sockets.close(spec_, number_);
+  if (!last_listen_ || shares_port()) co_return Result<void>{};
   auto work = [app = spec_.name, listen = *last_listen_] {
     return check_port_released(app, listen);
   };

@@ -108,7 +108,8 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
   const AppSpec request_spec = spec_;
-  PreflightRequest request{request_spec, {number_, generation->tree.mark}, {}, true};
+  PreflightRequest request{
+      request_spec, {number_, generation->tree.mark}, {}, request_spec.held.empty()};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
   if (!plan) {
     spawn(watch_unlaunched_build());
@@ -120,6 +121,8 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   generation->plan = std::move(*plan);
   generation->build = std::move(*build);
   generation->health = HealthBook(probes_of(*generation));
+  const auto ready = co_await prepare_sockets(generation);
+  if (!ready) co_return ready.error();
   last_argv_ = generation->plan.argv;
   last_listen_ = generation->plan.listen;
   generation->timeline = std::exchange(last_timeline_, {});
@@ -136,8 +139,12 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     [[maybe_unused]] const int err = ::fchown(ends->err.get(), user->uid, user->gid);
   }
   const auto spawn_begun = boottime_ms();
-  const auto child_request = spawn_request(spec_, generation->plan, *ends);
+  auto child_request = spawn_request(spec_, generation->plan, *ends);
+  child_request.passed_fds = generation->passed;
+  child_request.tell_pid = !generation->passed.empty();
   auto child = spawn_gated(child_request);
+  generation->passed.clear();
+  generation->own_listener.reset();
   if (!child) {
     co_return Error{"cannot start " + label() + ": " +
                     dixis::describe(child.error(), child_request)};
@@ -194,7 +201,8 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   co_await services_.turns.pass();
   const auto death = explained(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
-    last_failure_ = Failure{generation->number, death.message + " before it was proven", true};
+    last_failure_ = Failure{generation->number,
+                            death.message + " before it was proven" + not_taken(*generation), true};
   }
   generation->death = death;
   last_death_ = death;
@@ -258,6 +266,9 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
   if (generation.build) out.build = generation.build->id;
   out.spec_digest = generation.spec_digest;
   out.cgroup = generation.tree.cgroup;
+  if (generation.took != Took::nothing) {
+    out.took = generation.took == Took::adopter ? "adopter" : "itself";
+  }
   return out;
 }
 

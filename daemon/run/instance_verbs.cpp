@@ -131,6 +131,7 @@ Task<std::optional<std::string>> Instance::refuse_restart(VerbTicket ticket, Res
   if (options.force) co_return std::nullopt;
   report("preflight", "");
   PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
+  request.check_port = request.spec.held.empty();
   if (generation_) request.own = generation_->tree;
   auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
   std::optional<Error> refused;

@@ -89,12 +89,23 @@ void Supervisor::Impl::forget(const GenerationRecord& record) const {
 }
 
 /// Takes back what runs. What has no place or lost its leader is a stray.
-Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<Stray>& strays) {
+Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t serving,
+                                          std::vector<Stray>& strays) {
   if (record.boot_id != services.boot) co_return forget(record);
   const auto label = record.app + " (pid " + std::to_string(record.pid) + ")";
   const bool runs = co_await runs_still(record);
   const auto instance = slot_for(record);
   auto process = open_process(static_cast<pid_t>(record.pid), record.start_ticks);
+  const bool replaced = runs && !instance && process && record.generation < serving &&
+                        apps.contains(record.app) &&
+                        record.instance < apps.at(record.app).instances.size();
+  if (replaced) co_return retire_record(std::move(record), std::move(*process));
+  if (runs && record.generation > serving) {
+    spdlog::warn("{} was being proven when the daemon ended: the old process goes on", label);
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    strays.push_back({record, tree, StopPolicy{}.timeout});
+    co_return;
+  }
   if (runs && instance && process) {
     spdlog::info("took back {}", label);
     instance->adopt(record, std::move(*process), desired_of(*instance));
@@ -126,7 +137,21 @@ Task<void> Supervisor::Impl::take_back() {
   auto unfinished = operations.take_back();
   co_await remember_again(unfinished);
   std::vector<Stray> strays;
-  for (const auto& record : records.records) co_await adopt_record(record, strays);
+  const auto serving = serving_generations(records.records);
+  const auto number_of = [&](const GenerationRecord& record) {
+    const auto found = serving.find({record.app, record.instance});
+    return found == serving.end() ? record.generation : found->second;
+  };
+  // What serves first: then what isn't taken back into a slot is one too many.
+  std::vector<GenerationRecord> others;
+  for (const auto& record : records.records) {
+    if (record.generation != number_of(record)) {
+      others.push_back(record);
+    } else {
+      co_await adopt_record(record, record.generation, strays);
+    }
+  }
+  for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
   services.keeper.drop_unclaimed();
   for (const auto& one : unfinished) reserve_generations(one);
   asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
@@ -143,8 +168,30 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
   }
+  co_await hold_sockets();
   begin_boot();
   for (const auto& one : unfinished) resume(one);
+}
+
+/// Before anything starts: who connects from now on waits, and isn't refused.
+Task<void> Supervisor::Impl::hold_sockets() {
+  std::vector<AppSpec> specs;
+  for (const auto& [name, app] : apps) specs.push_back(app.spec);
+  for (const auto& spec : specs) {
+    if (spec.held.empty()) continue;
+    auto holding = services.sockets.hold(spec);
+    const auto held = co_await std::move(holding);
+    if (!held) {
+      services.events.publish(
+          {.type = "warning", .app = spec.name, .message = held.error().message});
+      continue;
+    }
+    const auto slots =
+        apps.contains(spec.name) ? apps.at(spec.name).instances : std::vector<InstancePtr>();
+    for (const auto& slot : slots) {
+      if (desired_of(*slot) == Desired::up) services.sockets.open(spec, slot->number());
+    }
+  }
 }
 
 OperationPtr Supervisor::Impl::begin_boot() {
@@ -261,6 +308,7 @@ Task<void> Supervisor::shut_down() {
                               std::move(report));
       },
       Caller{.verb = "shutdown"});
+  co_await impl_->halt_besides();
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
   co_await impl_->services.witness.close();

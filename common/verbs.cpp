@@ -32,6 +32,8 @@ constexpr std::array kVerbs{
     Verb{"ping", "", "Ping", kViewer, "", "ask whether the daemon answers", false},
     Verb{"probe", "", "Probe", kViewer, "APP...", "ask an app for its health now", true},
     Verb{"logs", "", "Logs", kViewer, "[APP...]", "show what apps wrote", true, false},
+    Verb{"flush", "", "Flush", kOperator, "APP...",
+         "empty the logs of an app, what was rotated included", true},
     Verb{"events", "", "Subscribe", kViewer, "[APP...]",
          "show what happens, as it happens, until Ctrl-C", true},
     Verb{"why", "", "Deaths", kViewer, "APP... [--all]", "explain the last death of an app, or all",

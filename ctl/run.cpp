@@ -28,6 +28,7 @@ constexpr std::array kEntries{
     Entry{"check", check},     Entry{"load", load},
     Entry{"why", why},         Entry{"probe", probe},
     Entry{"version", version}, Entry{"completion", completion},
+    Entry{"flush", flush},
 };
 
 Answer<ExitCode> not_in_this_version(const Verb& verb) {

@@ -23,6 +23,11 @@ Answer<ExitCode> stop(const Context& context);
 Answer<ExitCode> restart(const Context& context);
 Answer<ExitCode> send_signal(const Context& context);
 
+// log_files.cpp
+Answer<ExitCode> flush(const Context& context);
+/// `logs --reopen`
+Answer<ExitCode> reopen_logs(const Context& context);
+
 // configure.cpp: what changes the configuration
 Answer<ExitCode> load(const Context& context);
 Answer<ExitCode> add(const Context& context);

@@ -194,7 +194,9 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("path", before.path == after.path);
   compare("env", before.env == after.env);
   compare("env_file", before.env_files == after.env_files);
-  compare("port", before.listen == after.listen && before.no_port == after.no_port);
+  compare("port", !before.held.empty() || !after.held.empty() ||
+                      (before.listen == after.listen && before.no_port == after.no_port));
+  compare("listen", before.held == after.held);
   compare("instances", before.instances == after.instances);
   compare("health", before.health.probes == after.health.probes);
   compare("on_unhealthy", before.health.on_unhealthy == after.health.on_unhealthy);
@@ -205,7 +207,9 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("start", before.start == after.start);
   compare("stop", before.stop == after.stop);
   compare("restart", before.restart == after.restart);
-  compare("limits", before.limits == after.limits);
+  compare("reload", before.reload == after.reload);
+  compare("restart_above", before.restart_above == after.restart_above);
+  compare("limits", before.limits == after.limits && before.tree_limits == after.tree_limits);
   compare("logs", before.logs == after.logs);
   compare("after", before.after == after.after);
   compare("tags", before.tags == after.tags);
@@ -213,9 +217,9 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
 }
 
 bool needs_new_process(const std::vector<std::string>& keys) {
-  static const std::array<std::string_view, 11> of_the_process = {
-      "command", "cwd", "user",     "group", "umask", "nice",
-      "path",    "env", "env_file", "port",  "limits"};
+  static const std::array<std::string_view, 12> of_the_process = {
+      "command", "cwd", "user",     "group", "umask",  "nice",
+      "path",    "env", "env_file", "port",  "listen", "limits"};
   return std::any_of(keys.begin(), keys.end(), [](const std::string& key) {
     return std::find(of_the_process.begin(), of_the_process.end(), key) != of_the_process.end();
   });

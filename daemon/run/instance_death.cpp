@@ -27,8 +27,14 @@ bool went_as_asked(const Death& death) {
 
 }  // namespace
 
+std::string Instance::number_of(const Instance& other) {
+  return other.generation_ ? std::to_string(other.generation_->number) : "that is gone";
+}
+
 /// What dixis did about an end, right after it.
 std::string Instance::reaction() const {
+  if (heir_) return "its place had been taken by generation " + number_of(*heir_);
+  if (beside_) return "the old process goes on";
   switch (slot_.state) {
     case State::backoff:
       return "a restart was scheduled in " +
@@ -70,6 +76,7 @@ Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
     const auto lines = co_await last_lines(generation->number, kLastLines);
     record.last_lines = lines_of(lines);
   }
+  forget_pipes(generation->number);
   last_record_ = record;
   services_.deaths.append(std::move(record));
 }

@@ -23,6 +23,10 @@ Task<varlink::Reply> probe(CallContext context);
 Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
+Task<varlink::Reply> reload(CallContext context);
+
+// operation.cpp
+Task<varlink::Reply> follow_operation(CallContext context);
 
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
@@ -38,6 +42,9 @@ Task<varlink::Reply> remove(CallContext context);
 
 // events.cpp
 Task<varlink::Reply> subscribe(CallContext context);
+
+// logs.cpp
+Task<varlink::Reply> logs(CallContext context);
 
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);

@@ -56,8 +56,7 @@ def test_reopen_after_an_external_rotation(make_daemon):
     say("one")
     shows(log, "said one\n")
     log.rename(daemon.log_dir / "moved-away")
-    with daemon.varlink() as connection:
-        assert connection.call("gr.dixis.Supervisor.Reopen")["files"] == 2
+    assert daemon.ctl_json("logs", "--reopen") == {"files": 2}
     assert log.stat().st_size == 0
     say("two")
     shows(log, "said two\n")

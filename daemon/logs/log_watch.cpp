@@ -161,7 +161,7 @@ struct LogWatch::Impl : std::enable_shared_from_this<Impl> {
       if (!follower.directories.contains(directory)) continue;
       for (const auto& [name, is_new] : files) {
         follower.written.insert(directory / name);
-        follower.appeared = follower.appeared || is_new;
+        if (is_new) follower.created.insert(directory / name);
       }
     }
     if (!follower.idle()) follower.changed.cancel();

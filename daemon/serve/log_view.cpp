@@ -68,21 +68,25 @@ class LogView {
   /// Adds the logs that aren't known yet, and returns them for the reader.
   Logs find_new() {
     Logs found;
+    // Another vector: the worker may still be reading from the one before.
+    auto next = std::make_shared<std::vector<LogSource>>(*sources_);
     for (auto& log : supervisor_.logs_of(request_.targets)) {
       if (request_.stream && log.stream != *request_.stream) continue;
-      if (!known_.emplace(log.file, sources_->size()).second) continue;
-      logs::WantedLog wanted{log.file, std::move(log.instances), {}, {}};
-      if (request_.instance) wanted.instances = std::set<std::uint32_t>{*request_.instance};
-      if (request_.lives) wanted.lives = (*request_.lives)[log.app];
-      const auto from = request_.from.find(log.file.string());
-      if (from != request_.from.end()) wanted.from = from->second;
-      found.push_back(std::move(wanted));
-      // Another vector: the worker may still be reading from this one.
-      auto next = std::make_shared<std::vector<LogSource>>(*sources_);
+      if (!known_.emplace(log.file, next->size()).second) continue;
       next->push_back({log.app, log.stream, log.file.string()});
-      sources_ = std::move(next);
+      found.push_back(wanted(std::move(log)));
     }
+    sources_ = std::move(next);
     return found;
+  }
+
+  logs::WantedLog wanted(AppLog log) {
+    logs::WantedLog out{log.file, std::move(log.instances), {}, {}};
+    if (request_.instance) out.instances = std::set<std::uint32_t>{*request_.instance};
+    if (request_.lives) out.lives = (*request_.lives)[log.app];
+    const auto from = request_.from.find(log.file.string());
+    if (from != request_.from.end()) out.from = from->second;
+    return out;
   }
 
   void tell_sources(Logs logs) {
@@ -117,11 +121,12 @@ class LogView {
 
   /// Reads on in what was there at first.
   Task<Step> read() {
-    auto reading = on_worker([query = std::exchange(request_.query, {})](Reader& reader, logs::FrameCache& frames,
-                                                      logs::Chunk& chunk) mutable {
-      if (!reader) reader.emplace(std::move(query), frames);
-      return reader->step(chunk);
-    });
+    auto reading =
+        on_worker([query = std::exchange(request_.query, {})](
+                      Reader& reader, logs::FrameCache& frames, logs::Chunk& chunk) mutable {
+          if (!reader) reader.emplace(std::move(query), frames);
+          return reader->step(chunk);
+        });
     co_return co_await std::move(reading);
   }
 
@@ -165,7 +170,7 @@ class LogView {
         touched = all();
       }
       take(*follower, touched);
-      if (std::exchange(follower->appeared, false)) co_await add_new(touched);
+      if (has_strangers(std::exchange(follower->created, {}))) co_await add_new(touched);
     }
   }
 
@@ -183,7 +188,16 @@ class LogView {
     }
   }
 
-  /// A file has appeared: it may be the log of an app that is new.
+  /// Whether files are among these that belong to no log that is known.
+  bool has_strangers(const std::set<std::filesystem::path>& files) const {
+    return std::any_of(files.begin(), files.end(), [this](const std::filesystem::path& file) {
+      auto log = file.extension() == ".zst" ? file.parent_path() / file.stem() : file;
+      if (known_.contains(log)) return false;
+      return !known_.contains(log.replace_extension());  // without the number of a rotated one
+    });
+  }
+
+  /// A file has appeared that may be the log of an app that is new.
   Task<void> add_new(std::set<std::size_t>& touched) {
     Logs found = find_new();
     if (found.empty()) co_return;

@@ -127,6 +127,7 @@ std::map<std::string, Lives> youngest_lives(const std::vector<LogSource>& logs) 
   return lives;
 }
 
+/// A query of what was asked for; `chosen` becomes its logs.
 Answer<logs::Query> query_of(const Arguments& arguments, const std::vector<LogSource>& all,
                              std::vector<LogSource>& chosen) {
   for (const auto& target : arguments.operands) {

@@ -164,6 +164,10 @@ Answer<ExitCode> logs(const Context& context) {
   if (given.follow && given.until_ms) {
     return wrong_operands(context, "can't follow and end at a time");
   }
+  if (given.grep) {
+    const auto pattern = dixis::logs::Pattern::compile(*given.grep);
+    if (!pattern) return Failure{Trouble::usage, pattern.error().message, pattern.error().hint};
+  }
   Arguments arguments = context.arguments;
   const bool limited = given.since_ms || given.until_ms;
   if (!given.lines && !given.all_lines && !limited) arguments.logs.lines = kDefaultLines;

@@ -34,8 +34,8 @@ class LogWatch {
   /// From now on what happens in these directories is told. The following ends when the pointer is
   /// dropped.
   Task<std::shared_ptr<Follower>> follow(std::set<std::filesystem::path> directories);
-  /// Tries again what isn't watched.
-  Task<void> renew(std::shared_ptr<Follower> follower);
+  /// Watches again; whether all of it is watched now.
+  Task<bool> renew(std::shared_ptr<Follower> follower);
 
  private:
   struct Impl;

@@ -92,8 +92,7 @@ TEST_CASE("a directory that isn't there isn't watched, until it is", "[log_watch
     CHECK_FALSE(follower->watched);
     fs::create_directory(logs);
     auto renewing = watch.renew(follower);
-    co_await std::move(renewing);
-    CHECK(follower->watched);
+    CHECK(co_await std::move(renewing));
     fs::remove(logs);
     auto news = await_news(follower);
     co_await std::move(news);

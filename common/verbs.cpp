@@ -23,8 +23,9 @@ constexpr std::array kVerbs{
     Verb{"restart", "", "Restart", kOperator, "APP... [--no-wait] [--force]",
          "check, stop, start, and prove the new process; --force skips the check; --no-wait is refused "
          "while a build is under way", true},
-    Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait]",
-         "replace without losing a request", true, false},
+    Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait] [--or-restart]",
+         "replace without losing a request: the new process is proven beside the old one, which then "
+         "finishes what it has begun; --or-restart accepts a gap where that can't be", true},
     Verb{"add", "", "Add", kOwner,
          "NAME [--cwd DIR] [--user USER] [--env K=V]... [--port PORT] -- COMMAND...",
          "write apps.d/NAME.yaml, load it, and prove the app", false},

@@ -25,6 +25,7 @@ constexpr std::array kOptions{
     Option{"--version", "", "", "show this program's version"},
     Option{"--no-wait", "", "start stop restart reload", "return once the daemon has accepted it"},
     Option{"--force", "", "restart", "skip the check before the running process is touched"},
+    Option{"--or-restart", "", "reload", "restart an app that can't be reloaded without a gap"},
     Option{"--dry-run", "", "load", "show what would change; change nothing"},
     Option{"--all", "", "why", "every death that is kept, not only the last one"},
     Option{"--tree", "", "signal", "signal each process of the tree, not only the leader"},
@@ -168,13 +169,14 @@ class Reader {
     if (name == "--instance") return instance(value);
     if (name == "--since") return moment(option, value, out_.logs.since_ms);
     if (name == "--until") return moment(option, value, out_.logs.until_ms);
-    const std::array<std::pair<string_view, bool*>, 15> flags{
+    const std::array<std::pair<string_view, bool*>, 16> flags{
         {{"--json", &out_.json},
          {"--verbose", &out_.verbose},
          {"--help", &out_.help},
          {"--version", &out_.version},
          {"--no-wait", &out_.no_wait},
          {"--force", &out_.force},
+         {"--or-restart", &out_.or_restart},
          {"--dry-run", &out_.dry_run},
          {"--tree", &out_.tree},
          {"--all", &out_.all},

@@ -48,6 +48,7 @@ struct Arguments {
 
   bool no_wait = false;
   bool force = false;
+  bool or_restart = false;  ///< reload: accept a gap
   bool dry_run = false;
   bool tree = false;
   bool all = false;  ///< why: every death that is kept

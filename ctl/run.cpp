@@ -25,6 +25,7 @@ constexpr std::array kEntries{
     Entry{"start", start},
     Entry{"stop", stop},
     Entry{"restart", restart},
+    Entry{"reload", reload},
     Entry{"add", add},
     Entry{"remove", remove},
     Entry{"ping", ping},

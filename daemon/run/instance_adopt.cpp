@@ -4,6 +4,8 @@
 
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
+#include "daemon/run/spec_digest.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -13,10 +15,7 @@ void Instance::record_lost(const GenerationRecord& record) {
   // Its number stays its own, so that no other generation gets its record or its mark.
   slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
   if (record.phase == Phase::gated) return;  // it never became the app
-  Death death;
-  death.at = wall_clock_now();
-  death.generation = record.generation;
-  death.message = death_message(death);
+  Death death = lost_death(record);
   slot_.restarts = record.restarts;
   last_death_ = death;
   DeathRecord kept;
@@ -37,11 +36,17 @@ void Instance::record_lost(const GenerationRecord& record) {
            .message = death.message});
 }
 
+bool Instance::outdated() const {
+  return generation_ && !generation_->spec_digest.empty() &&
+         generation_->spec_digest != spec_digest(spec_);
+}
+
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
   const auto generation = std::make_shared<Generation>();
   generation->number = record.generation;
   generation->adopted = true;
-  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
+  generation->spec_digest = record.spec_digest;
+  generation->tree = {record.tree_mark, process.pid, process.start_ticks, record.cgroup};
   generation->process = std::move(process);
   generation->exec_ms = record.started_boot_ms;
   generation->begun_ms = record.started_boot_ms;
@@ -54,16 +59,38 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   }
   last_listen_ = generation->plan.listen;
   generation_ = generation;
+  take_back_sockets(*generation, record);
   slot_.desired = desired;
   if (!resume_pipes(record.generation)) {
-    const auto carried = services_.capture.adopt(spec_.name, generation->process.pid);
+    const auto carried = services_.capture.adopt(log_source(record.generation),
+                                                 log_settings_of(spec_), generation->process.pid);
     if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
+  watch_death(generation);
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});
   spawn(watch(generation));
   spawn(end_orphaned_probes());
   if (serves(record.generation)) spawn(resume(generation));
+}
+
+/// What it holds for us, and how it took it.
+void Instance::take_back_sockets(Generation& generation, const GenerationRecord& record) {
+  if (spec_.held.empty()) return;
+  services_.sockets.take_back(spec_, number_, generation.process.pid);
+  generation.held = spec_.held;
+  if (record.took) generation.took = record.took == "adopter" ? Took::adopter : Took::itself;
+}
+
+/// The adopter connects again as soon as somebody listens.
+void Instance::reopen_adopter(Generation& generation) {
+  if (generation.held.empty() || generation.adopter) return;
+  if (const auto opened = open_adopter(generation); !opened) {
+    publish({.type = "warning", .message = opened.error().message});
+  } else if (generation.took == Took::adopter && serves(generation.number) && !heir_) {
+    generation.adopter->join();  // it may not have heard
+  }
+  changed_.notify_all();
 }
 
 /// Commands of probes that the predecessor had started: nobody waits for their answer any more.
@@ -84,6 +111,7 @@ Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
     generation->plan = std::move(*plan);
     generation->plan.listen = listen;
   }
+  reopen_adopter(*generation);
   watch_build(generation->plan.credentials);
   const AppSpec spec = spec_;
   auto read = [spec, credentials = generation->plan.credentials] {
@@ -110,7 +138,9 @@ Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
   // It was ready, or it would not have been proven.
   generation->ready = true;
   generation->watchdog_fed_ms = boottime_ms();
-  if (generation->plan.listen) {
+  if (generation->took == Took::itself) {
+    generation->found_at = spec_.listen;
+  } else if (generation->plan.listen && generation->took == Took::nothing) {
     auto listeners = ListenerWatch::on_port(generation->plan.listen->port);
     const auto proof = co_await look_at_port(generation, std::move(listeners));
     if (proof.proven) generation->found_at = proof.at;

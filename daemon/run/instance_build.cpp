@@ -241,10 +241,14 @@ std::optional<Build> Instance::build_view() const {
 /// and is healthy: it is admitted and marked, since a dead one would serve nobody.
 Task<std::string> Instance::prove_build(std::shared_ptr<Generation> generation) {
   const auto& at = generation->found_at;
-  if (!generation->build || !at) co_return "";
+  const auto own = private_socket(*generation);
+  if (!generation->build || (!at && !own)) co_return "";
   ServedBuildRequest request;
-  request.host = at->host;
-  request.port = at->port;
+  request.socket = own;
+  if (at) {
+    request.host = at->host;
+    request.port = at->port;
+  }
   request.build = *generation->build;
   request.spec = spec_;
   request.credentials = generation->plan.credentials;

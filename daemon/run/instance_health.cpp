@@ -34,7 +34,7 @@ std::vector<ProbeSpec> Instance::probes_of(const Generation& generation) const {
   if (spec_.health.probes) return *spec_.health.probes;
   const bool next = (generation.build && generation.build->next) ||
                     next_kind(generation.plan.argv) == NextKind::dev;
-  if (!next || !generation.plan.listen) return {};
+  if (!next || (!generation.plan.listen && spec_.held.empty())) return {};
   ProbeSpec manifest;
   manifest.what = ManifestProbe{};
   manifest.name = "manifest";
@@ -49,6 +49,7 @@ ProbeTarget Instance::probe_target(const Generation& generation, const ProbeSpec
   ProbeTarget out;
   out.app = spec_.name;
   out.listen = generation.found_at ? generation.found_at : generation.plan.listen;
+  out.socket = private_socket(generation);
   if (generation.build) {
     out.build_id = generation.build->id;
     out.base_path = generation.build->config.base_path;
@@ -96,6 +97,7 @@ Task<bool> Instance::prove_health(std::shared_ptr<Generation> generation) {
 }
 
 void Instance::begin_monitoring(const std::shared_ptr<Generation>& generation) {
+  begin_following_memory(generation);
   for (std::size_t index = 0; index < generation->health.probes().size(); ++index) {
     const auto& spec = generation->health.probes()[index];
     const auto* const notify = std::get_if<NotifyProbe>(&spec.what);

@@ -32,7 +32,8 @@ Result<void> Instance::open_notify_socket(Generation& generation) {
     notify_socket_.reset();
     return {};
   }
-  const auto file = notify_socket_file(services_.runtime_directory, spec_.name, number_);
+  const auto file =
+      notify_socket_file(services_.runtime_directory, spec_.name, number_, generation.number);
   const auto& user = generation.plan.credentials;
   notify_socket_.reset();  // it removes its file when it goes: before there is the next one
   auto socket = NotifySocket::open(services_.loop, file, user ? user->uid : ::geteuid(),

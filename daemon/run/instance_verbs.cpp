@@ -47,7 +47,7 @@ Outcome Instance::outcome(bool ok, std::string message, std::int64_t begun_ms) c
 Task<Outcome> Instance::failed_start(std::string message, std::int64_t begun_ms) {
   const auto failure = *last_failure_;
   std::string lines;
-  if (failure.ran) lines = co_await services_.capture.last_lines(failure.log_mark, 10);
+  if (failure.ran) lines = co_await last_lines(failure.generation, 10);
   if (slot_.state == State::backoff) message += "; it is tried again";
   if (slot_.state == State::failed) message += "; it isn't tried again: " + slot_.message;
   if (!lines.empty()) message += "; its last lines:\n" + lines;
@@ -131,6 +131,7 @@ Task<std::optional<std::string>> Instance::refuse_restart(VerbTicket ticket, Res
   if (options.force) co_return std::nullopt;
   report("preflight", "");
   PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
+  request.check_port = request.spec.held.empty();
   if (generation_) request.own = generation_->tree;
   auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
   std::optional<Error> refused;

@@ -63,13 +63,6 @@ void OperationBook::plan(const std::string& id, std::vector<PlanItem> plan,
   fault::point("operation-planned");
 }
 
-void OperationBook::set_file(const std::string& id, std::string file) {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return;
-  found->second.record.file = std::move(file);
-  write(found->second);
-}
-
 void OperationBook::withdraw(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;

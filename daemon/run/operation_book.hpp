@@ -30,7 +30,6 @@ class OperationBook {
   void enter(const OperationPtr& operation, OperationRecord record);
   /// What it will do to the configuration's apps; from then on it is resumed, not begun anew.
   void plan(const std::string& id, std::vector<PlanItem> plan, std::vector<OperationSlot> slots);
-  void set_file(const std::string& id, std::string file);
   /// Nothing was done, and nothing will be: as if it had never been asked for.
   void withdraw(const std::string& id);
 

@@ -124,6 +124,8 @@ class Supervisor {
   bool knows(const std::string& operation) const;
   /// What became of it.
   std::optional<KnownOperation> operation(const std::string& id) const;
+  /// Replaces without a gap. `or_restart`: an app that can't be is restarted.
+  OperationPtr reload(Targets targets, bool or_restart, Caller caller);
 
   /// Why a restart of these would have to wait (a build is under way); nullopt: it would not.
   std::optional<Error> busy_build(const Targets& targets) const;

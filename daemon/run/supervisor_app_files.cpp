@@ -29,8 +29,8 @@ Task<Result<LoadReport>> Supervisor::add(std::string name, NewApp app, Caller ca
                     "`dixisctl describe " + name + "` shows it"};
   }
   const auto config_file = impl_->directories.config_file;
-  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false);
-  impl_->operations.set_file(operation->id(), app_file_of(config_file, name).string());
+  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false,
+                                       app_file_of(config_file, name).string());
   auto work = [config_file, name, app] { return write_app_file(config_file, name, app); };
   auto written = co_await impl_->services.slow_worker.run(std::move(work));
   if (!written) {
@@ -65,8 +65,7 @@ Task<Result<LoadReport>> Supervisor::remove(std::string name, Caller caller) {
     co_return Error{file.string() + " defines " + *other + ", too, so it isn't removed",
                     "remove " + name + " there, then `dixisctl load`"};
   }
-  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false);
-  impl_->operations.set_file(operation->id(), file.string());
+  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false, file.string());
   auto work = [config_file, file, name] { return put_app_file_aside(config_file, file, name); };
   auto aside = co_await impl_->services.slow_worker.run(std::move(work));
   if (!aside) {

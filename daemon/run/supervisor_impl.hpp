@@ -32,16 +32,18 @@ struct Supervisor::Impl {
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
   struct CpuSample {
     std::uint64_t generation = 0;
     std::int64_t at_ms = 0;
-    std::uint64_t ticks = 0;
+    std::uint64_t cpu_us = 0;
   };
   std::map<std::string, CpuSample> cpu_samples{};
 
   void add_app(const AppSpec& spec);
+  void program_started(pid_t pid, pid_t leader) const;
   Desired desired_of(const Instance& instance) const;
 
   // Start at boot.
@@ -53,7 +55,9 @@ struct Supervisor::Impl {
     Milliseconds grace{};
   };
   void forget(const GenerationRecord& record) const;
-  Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
+  Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
+                          std::vector<Stray>& strays);
+  Task<void> hold_sockets();
   Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
@@ -66,7 +70,7 @@ struct Supervisor::Impl {
   using Changes = std::map<std::string, std::optional<Desired>>;
   OperationPtr new_operation(Milliseconds deadline, const Caller& caller);
   OperationPtr accept(const std::vector<Target>& targets, Milliseconds deadline,
-                      const Caller& caller, bool force);
+                      const Caller& caller, bool force, std::string file = {});
   OperationPtr run_verb(std::vector<Target> targets, Changes changes, Milliseconds deadline,
                         Body body, const Caller& caller, bool force = false);
   Task<void> carry_out(OperationPtr operation, std::vector<Target> targets, Changes changes,
@@ -86,6 +90,7 @@ struct Supervisor::Impl {
   static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
                                Instance::Report report, VerbLane::Body body);
   void restart_for_build(const InstancePtr& slot, const std::string& why);
+  void restart_for_memory(const InstancePtr& slot, const std::string& why);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
   /// Those that wait for what `instance` starts after look again.
   void withdraw_start(Instance& instance);
@@ -105,6 +110,22 @@ struct Supervisor::Impl {
   Task<Outcome> resume_restart(Target target, machine::Reason reason, bool force,
                                std::uint64_t first, Instance::Report report);
   std::vector<Target> targets_of(const OperationRecord& record, const std::string& app = {}) const;
+  // Reloads (supervisor_reload.cpp).
+  OperationPtr reload(std::vector<Target> targets, bool or_restart, Caller caller);
+  Task<Outcome> reload_one(Target target, Instance::ReloadOptions options, Instance::Report report);
+  Task<Outcome> reload_in_turn(Target target, Instance::ReloadOptions options,
+                               std::shared_ptr<void> all, Instance::Report report);
+  Milliseconds reload_deadline(const Target& target) const;
+  void take_place(const InstancePtr& old, const InstancePtr& heir);
+  std::vector<InstancePtr> besides();
+  Task<void> halt_besides();
+  using SlotName = std::pair<std::string, std::uint32_t>;
+  std::map<SlotName, std::uint64_t> serving_generations(
+      const std::vector<GenerationRecord>& records) const;
+  void retire_record(GenerationRecord record, Process process);
+  static Outcome refused_as_leaving(const InstancePtr& instance);
+  static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
+                               Instance::Report report, VerbLane::Body body);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

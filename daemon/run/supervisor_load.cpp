@@ -15,6 +15,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A daemon that came back has read a configuration that its predecessor hadn't: what it took back
+/// was started with the one before.
+bool outdated(const App& app) {
+  return std::any_of(app.instances.begin(), app.instances.end(),
+                     [](const InstancePtr& slot) { return slot->outdated(); });
+}
+
 std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
   std::vector<PlanItem> plan;
   for (const auto& [name, app] : apps) {
@@ -27,9 +34,8 @@ std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
       continue;
     }
     auto keys = changed_keys(now->second.spec, spec);
-    const std::string action = keys.empty()              ? "keep"
-                               : needs_new_process(keys) ? "restart"
-                                                         : "update";
+    const bool replaces = needs_new_process(keys) || outdated(now->second);
+    const std::string action = replaces ? "restart" : keys.empty() ? "keep" : "update";
     plan.push_back({name, action, std::move(keys)});
   }
   return plan;
@@ -110,6 +116,7 @@ void Supervisor::Impl::carry_out_plan(OperationPtr operation, std::vector<PlanIt
   }
   operations.plan(operation->id(), plan, std::move(slots));
   config = std::move(next);
+  services.capture.set_ceiling(config.log_ceiling);
   // New apps have their slots before anything waits for anything.
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));
@@ -195,11 +202,12 @@ Task<Outcome> Supervisor::Impl::carry_out_item(PlanItem item, Caller caller,
   if (is_new || item.action == "add") co_return co_await start_added(app, caller);
 
   const auto keys = changed_keys(apps.at(app).spec, spec);
-  if (keys.empty()) co_return nothing_to_do(app, "");
+  const bool replaces = needs_new_process(keys) || outdated(apps.at(app));
+  if (keys.empty() && !replaces) co_return nothing_to_do(app, "");
   if (spec.instances != apps.at(app).spec.instances) {
     co_return co_await resize(spec, caller, report);
   }
-  if (needs_new_process(keys)) co_return co_await replace(spec, caller, report);
+  if (replaces) co_return co_await replace(spec, caller, report);
   apps.at(app).spec = spec;
   for (const auto& slot : apps.at(app).instances) slot->set_spec(spec);
   co_return nothing_to_do(app, "updated, without a new process");
@@ -313,8 +321,7 @@ Task<LoadReport> Supervisor::load(std::optional<std::filesystem::path> file, boo
                                   Caller caller) {
   auto path = file.value_or(impl_->directories.config_file);
   const auto operation =
-      dry_run ? nullptr : impl_->accept({}, impl_->load_deadline(), caller, false);
-  if (operation) impl_->operations.set_file(operation->id(), path.string());
+      dry_run ? nullptr : impl_->accept({}, impl_->load_deadline(), caller, false, path.string());
   co_return co_await impl_->load(std::move(path), dry_run, std::move(caller), operation);
 }
 

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/paths.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/run/supervisor_impl.hpp"
 
 namespace dixis {
@@ -34,8 +35,10 @@ std::vector<AppLog> Supervisor::logs_of(const Targets& targets) const {
     const std::string& app = target.instance->spec().name;
     std::optional<std::set<std::uint32_t>> instances;
     if (!target.whole_app) instances.emplace({target.instance->number()});
-    add_log(logs, {app, "out", capture.out_file(app), instances});
-    add_log(logs, {app, "err", capture.err_file(app), instances});
+    const auto settings = log_settings_of(target.instance->spec());
+    const auto number = target.instance->number();
+    add_log(logs, {app, "out", capture.file(settings, number, LogStream::out), instances});
+    add_log(logs, {app, "err", capture.file(settings, number, LogStream::err), instances});
   }
   return logs;
 }
@@ -62,9 +65,16 @@ LogReading& Supervisor::log_reading() {
 void Supervisor::Impl::tell_log_places() const {
   boost::json::array logs;
   for (const auto& [name, app] : apps) {
-    for (const auto& [stream, file] : {std::pair("out", services.capture.out_file(name)),
-                                       std::pair("err", services.capture.err_file(name))}) {
-      logs.push_back({{"app", name}, {"stream", stream}, {"file", file.string()}});
+    std::set<std::pair<std::string, std::string>> files;  // instances may share one
+    for (const auto& instance : app.instances) {
+      const auto settings = log_settings_of(instance->spec());
+      for (const auto& [stream, which] :
+           {std::pair("out", LogStream::out), std::pair("err", LogStream::err)}) {
+        files.emplace(stream, services.capture.file(settings, instance->number(), which).string());
+      }
+    }
+    for (const auto& [stream, file] : files) {
+      logs.push_back({{"app", name}, {"stream", stream}, {"file", file}});
     }
   }
   const auto path = directories.runtime / kLogPlacesName;

@@ -53,7 +53,7 @@ OperationPtr Supervisor::Impl::new_operation(Milliseconds deadline, const Caller
 }
 
 OperationPtr Supervisor::Impl::accept(const std::vector<Target>& targets, Milliseconds deadline,
-                                      const Caller& caller, bool force) {
+                                      const Caller& caller, bool force, std::string file) {
   auto operation = new_operation(deadline, caller);
   if (!caller.operation) return operation;
   OperationRecord record;
@@ -61,6 +61,7 @@ OperationPtr Supervisor::Impl::accept(const std::vector<Target>& targets, Millis
   record.pid = caller.pid;
   record.uid = caller.uid;
   record.force = force;
+  record.file = std::move(file);
   for (const auto& target : targets) {
     record.slots.push_back({target.instance->spec().name, target.instance->number(),
                             target.instance->slot().next_generation, target.by_name,

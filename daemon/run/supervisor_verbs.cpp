@@ -191,9 +191,7 @@ Task<void> Supervisor::Impl::await_predecessors(InstancePtr waiting, Instance::R
   }
 }
 
-namespace {
-
-Outcome refused_as_leaving(const InstancePtr& instance) {
+Outcome Supervisor::Impl::refused_as_leaving(const InstancePtr& instance) {
   instance->expect_start(false);
   return {instance->spec().name, instance->number(), false,
           "not started: it has left the configuration, and is being removed"};
@@ -211,7 +209,12 @@ Task<Outcome> Supervisor::Impl::in_lane(InstancePtr instance, VerbKind kind, boo
     return Outcome{instance->spec().name, instance->number(), false,
                    "ended early: " + by + " was asked for"};
   };
-  std::function<void()> wake = [instance] { instance->changed().notify_all(); };
+  // A reload may be at its old process or at its new one.
+  std::function<void()> wake = [instance] {
+    const auto now = instance->latest();
+    now->wake_all();
+    if (now != instance) instance->wake_all();
+  };
   co_return co_await instance->lane().run(kind, joinable, std::move(body), std::move(superseded),
                                           std::move(wake));
 }
@@ -228,7 +231,7 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
     }
   }
   VerbLane::Body body = [instance, caller, report](VerbTicket ticket) {
-    return instance->start(std::move(ticket), caller, report);
+    return instance->latest()->start(std::move(ticket), caller, report);
   };
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
   co_return co_await in_lane(instance, VerbKind::start, true, report, std::move(body));
@@ -273,7 +276,7 @@ void Supervisor::Impl::withdraw_start(Instance& instance) {
 
 Task<Outcome> Supervisor::Impl::stop_one(Target target, Successors successors,
                                          machine::Reason reason, Instance::Report report) {
-  const auto instance = target.instance;
+  const auto instance = target.instance->latest();
   withdraw_start(*instance);
   const auto [begin, end] = successors->equal_range(instance->spec().name);
   for (auto each = begin; each != end; ++each) {
@@ -289,7 +292,7 @@ Task<Outcome> Supervisor::Impl::stop_one(Target target, Successors successors,
     co_return Outcome{instance->spec().name, instance->number(), true, "stopped"};
   }
   VerbLane::Body body = [instance, reason, report](VerbTicket ticket) {
-    return instance->stop(std::move(ticket), reason, report);
+    return instance->latest()->stop(std::move(ticket), reason, report);
   };
   co_return co_await in_lane(instance, VerbKind::stop, true, report, std::move(body));
 }
@@ -313,11 +316,11 @@ OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, 
 
 Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,
                                             Instance::Report report) {
-  const auto instance = target.instance;
+  const auto instance = target.instance->latest();
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
   const bool joinable = !options.new_spec;
   VerbLane::Body body = [instance, options, report](VerbTicket ticket) {
-    return instance->restart(std::move(ticket), options, report);
+    return instance->latest()->restart(std::move(ticket), options, report);
   };
   co_return co_await in_lane(instance, VerbKind::restart, joinable, report, std::move(body));
 }

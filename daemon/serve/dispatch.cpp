@@ -28,7 +28,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Stop", handlers::stop},
     Method{kSupervisor, "Restart", handlers::restart},
     Method{kSupervisor, "Follow", handlers::follow_operation},
-    Method{kSupervisor, "Reload", nullptr},
+    Method{kSupervisor, "Reload", handlers::reload},
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
     Method{kSupervisor, "Logs", handlers::logs},

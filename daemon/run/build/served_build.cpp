@@ -39,6 +39,7 @@ using ProofPtr = std::shared_ptr<Proof>;
 
 Task<Result<HttpAnswer>> get(ProofPtr proof, std::string path, std::size_t body_limit) {
   HttpRequest request;
+  request.socket = proof->request.socket;
   request.host = proof->request.host;
   if (request.host.empty() || request.host == "0.0.0.0") request.host = "127.0.0.1";
   if (request.host == "::") request.host = "::1";

@@ -10,7 +10,8 @@
 namespace dixis {
 
 struct ServedBuildRequest {
-  std::string host{};  ///< a number
+  std::optional<std::string> socket{};  ///< path of a Unix socket instead of host and port
+  std::string host{};                   ///< a number
   std::uint16_t port = 0;
   BuildOnDisk build{};  ///< what the process must serve
   AppSpec spec{};

@@ -145,9 +145,10 @@ Result<std::unique_ptr<NotifySocket>> NotifySocket::open(
   return std::unique_ptr<NotifySocket>(std::make_unique<BoundSocket>(shared, file));
 }
 
-fs::path notify_socket_file(const fs::path& runtime, const std::string& app,
-                            std::uint32_t instance) {
-  return runtime / "notify" / (app + "-" + std::to_string(instance));
+fs::path notify_socket_file(const fs::path& runtime, const std::string& app, std::uint32_t instance,
+                            std::uint64_t generation) {
+  return runtime / "notify" /
+         (app + "-" + std::to_string(instance) + "-" + std::to_string(generation));
 }
 
 }  // namespace dixis

@@ -33,8 +33,9 @@ class NotifySocket {
   virtual ~NotifySocket() = default;
 };
 
-/// RUNTIME/notify/APP-INSTANCE
+/// RUNTIME/notify/APP-INSTANCE-GENERATION
 std::filesystem::path notify_socket_file(const std::filesystem::path& runtime,
-                                         const std::string& app, std::uint32_t instance);
+                                         const std::string& app, std::uint32_t instance,
+                                         std::uint64_t generation);
 
 }  // namespace dixis

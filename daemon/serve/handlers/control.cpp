@@ -22,6 +22,13 @@ struct RestartParameters {
 };
 BOOST_DESCRIBE_STRUCT(RestartParameters, (), (targets, wait, force, operation))
 
+struct ReloadParameters {
+  std::vector<std::string> targets{};
+  std::optional<bool> wait{};
+  std::optional<bool> or_restart{};
+};
+BOOST_DESCRIBE_STRUCT(ReloadParameters, (), (targets, wait, or_restart))
+
 }  // namespace
 
 Task<varlink::Reply> start(CallContext context) {
@@ -72,6 +79,22 @@ Task<varlink::Reply> restart(CallContext context) {
   auto caller = context.caller("restart", parameters.operation.value_or(""));
   auto operation = context.supervisor.restart(parameters.targets, parameters.force.value_or(false),
                                               std::move(caller));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+Task<varlink::Reply> reload(CallContext context) {
+  ReloadParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  if (!parameters.wait.value_or(true)) {
+    if (const auto busy = context.supervisor.busy_build(parameters.targets)) {
+      co_return failed(busy->message, busy->hint);
+    }
+  }
+  auto operation = context.supervisor.reload(
+      parameters.targets, parameters.or_restart.value_or(false), context.caller("reload"));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 

@@ -23,6 +23,7 @@ Task<varlink::Reply> probe(CallContext context);
 Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
+Task<varlink::Reply> reload(CallContext context);
 
 // operation.cpp
 Task<varlink::Reply> follow_operation(CallContext context);

@@ -158,6 +158,7 @@ class Logs {
 
 Answer<ExitCode> logs(const Context& context) {
   const auto& given = context.arguments.logs;
+  if (given.reopen) return reopen_logs(context);
   if (given.err && given.out) {
     return wrong_operands(context, "takes --err or --out; both are shown without");
   }

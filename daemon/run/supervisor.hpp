@@ -132,6 +132,11 @@ class Supervisor {
 
   Task<Result<std::vector<Signaled>>> signal(Targets targets, int signal, bool tree, Caller caller);
 
+  /// Empties the logs of the apps that are named. Gives these.
+  Task<Result<std::vector<std::string>>> flush_logs(Targets targets, Caller caller);
+  /// Finds all logs anew by their names. Gives how many.
+  Task<Result<std::size_t>> reopen_logs();
+
   /// Reads the configuration (`file`: another one, from now on) and carries out the difference.
   Task<LoadReport> load(std::optional<std::filesystem::path> file, bool dry_run, Caller caller);
   Task<Result<LoadReport>> add(std::string name, NewApp app, Caller caller);

@@ -31,6 +31,10 @@ Task<varlink::Reply> follow_operation(CallContext context);
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
 
+// log_files.cpp
+Task<varlink::Reply> flush(CallContext context);
+Task<varlink::Reply> reopen(CallContext context);
+
 // config.cpp
 Task<varlink::Reply> load_config(CallContext context);
 Task<varlink::Reply> add(CallContext context);

@@ -77,7 +77,7 @@ class LogView {
   Logs find_new() {
     Logs found;
     // Another vector: the worker may still be reading from the one before.
-    auto next = std::make_shared<std::vector<LogSource>>(*sources_);
+    auto next = std::make_shared<std::vector<ShownLog>>(*sources_);
     for (auto& log : supervisor_.logs_of(request_.targets)) {
       if (request_.stream && log.stream != *request_.stream) continue;
       if (!known_.emplace(log.file, next->size()).second) continue;
@@ -262,8 +262,8 @@ class LogView {
   LogRequest request_;
   std::shared_ptr<void> entered_;
   std::shared_ptr<Reader> reader_ = std::make_shared<Reader>();
-  std::shared_ptr<const std::vector<LogSource>> sources_ =
-      std::make_shared<const std::vector<LogSource>>();
+  std::shared_ptr<const std::vector<ShownLog>> sources_ =
+      std::make_shared<const std::vector<ShownLog>>();
   std::map<std::filesystem::path, std::size_t> known_{};
 };
 

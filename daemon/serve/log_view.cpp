@@ -192,14 +192,17 @@ class LogView {
         co_await wait(follower, step.due);
         touched.clear();
       }
-      if (!follower->watched) {
+      take(*follower, touched);
+      const bool look = !follower->watched;
+      if (look || has_strangers(std::exchange(follower->created, {}))) {
+        co_await add_new(*follower, touched);
+      }
+      if (look) {
         auto renewing = supervisor_.log_reading().watch().renew(follower);
         auto limited = bounded(std::move(renewing));
         co_await std::move(limited);
         touched = all();
       }
-      take(*follower, touched);
-      if (has_strangers(std::exchange(follower->created, {}))) co_await add_new(touched);
     }
   }
 
@@ -226,10 +229,14 @@ class LogView {
     });
   }
 
-  /// A file has appeared that may be the log of an app that is new.
-  Task<void> add_new(std::set<std::size_t>& touched) {
+  /// Looks for logs of apps that are new.
+  Task<void> add_new(LogWatch::Follower& follower, std::set<std::size_t>& touched) {
     Logs found = find_new();
     if (found.empty()) co_return;
+    for (const auto& log : found) {
+      const bool is_new = follower.directories.insert(log.file.parent_path()).second;
+      if (is_new) follower.watched = false;
+    }
     for (std::size_t i = 0; i < found.size(); ++i) touched.insert(sources_->size() - 1 - i);
     tell_sources({});
     auto adding = on_worker([logs = std::move(found)](Reader& reader, logs::FrameCache&,

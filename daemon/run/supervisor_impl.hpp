@@ -124,8 +124,6 @@ struct Supervisor::Impl {
       const std::vector<GenerationRecord>& records) const;
   void retire_record(GenerationRecord record, Process process);
   static Outcome refused_as_leaving(const InstancePtr& instance);
-  static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
-                               Instance::Report report, VerbLane::Body body);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

@@ -17,7 +17,6 @@ class Kills:
     def __init__(self, fleet, operators, dice):
         self.fleet, self.operators, self.dice = fleet, operators, dice
         self.count = 0
-        self.unready = 0
         self.unwatched: list[tuple[float, float]] = []  # when no daemon lived, monotonic
 
     def strike(self):
@@ -38,7 +37,7 @@ class Kills:
         ready = daemon._ready
         os.set_blocking(ready, False)
         os.close(ready)
-        self.unwatched.append((killed - 1, time.monotonic() + 1))
+        self.unwatched.append((killed - 0.25, time.monotonic() + 0.25))
         self.count += 1
 
     def gone_unwatched(self) -> set[int]:

@@ -32,7 +32,8 @@ TEST_CASE("who may call what", "[verbs]") {
   for (const char* method : {"Ping", "List", "Describe", "Subscribe", "Deaths", "Logs"}) {
     CHECK(permission_of(method) == Permission::viewer);
   }
-  for (const char* method : {"Start", "Stop", "Restart", "Reload", "Signal", "LoadConfig"}) {
+  for (const char* method :
+       {"Start", "Stop", "Restart", "Reload", "Signal", "LoadConfig", "Follow"}) {
     CHECK(permission_of(method) == Permission::operator_);
   }
   for (const char* method : {"Add", "Remove", "Upgrade", "Shutdown", "", "NotThought0f"}) {

@@ -79,6 +79,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// What runs was started with another command, user, environment… than is configured now.
   bool outdated() const;
 
+  /// Where a record was damaged: whether processes with this slot's mark live without one. They are
+  /// never killed on that ground, nothing is started beside them, and the slot says so.
+  Task<bool> held_back();
+
   /// Generations to come have this number at least.
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);

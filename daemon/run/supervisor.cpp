@@ -154,7 +154,8 @@ Task<void> Supervisor::Impl::take_back() {
   for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
   services.keeper.drop_unclaimed();
   for (const auto& one : unfinished) reserve_generations(one);
-  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
+  asio::co_spawn(services.loop,
+                 boot(std::move(strays), std::move(unfinished), !records.reports.empty()),
                  [](const std::exception_ptr& error) {
                    if (error) std::rethrow_exception(error);
                  });
@@ -162,14 +163,14 @@ Task<void> Supervisor::Impl::take_back() {
 
 /// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
 /// the predecessor had under way.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
-                                  std::vector<KnownOperation> unfinished) {
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished,
+                                  bool damaged) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
   }
   co_await hold_sockets();
-  begin_boot();
+  co_await begin_boot(damaged);
   for (const auto& one : unfinished) resume(one);
 }
 
@@ -194,16 +195,19 @@ Task<void> Supervisor::Impl::hold_sockets() {
   }
 }
 
-OperationPtr Supervisor::Impl::begin_boot() {
+Task<void> Supervisor::Impl::begin_boot(bool damaged) {
+  auto all = resolve_targets(apps, {});
   std::vector<Target> targets;
-  for (auto& target : resolve_targets(apps, {})) {
+  for (auto& target : all) {
     const bool runs = target.instance->slot().current.has_value();
     if (runs || desired_of(*target.instance) == Desired::down) continue;
+    const auto instance = target.instance;
+    if (damaged && co_await instance->held_back()) continue;
     // Before any of them begins: those that come later wait for these.
     target.instance->expect_start(true);
     targets.push_back(std::move(target));
   }
-  return run_verb(
+  run_verb(
       std::move(targets), {}, Milliseconds(0),
       [this](Target target, Instance::Report report) {
         return start_one(std::move(target), Caller{.verb = "boot"}, std::move(report));

@@ -58,10 +58,10 @@ struct Supervisor::Impl {
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
                           std::vector<Stray>& strays);
   Task<void> hold_sockets();
-  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
+  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished, bool damaged);
+  Task<void> begin_boot(bool damaged);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
-  OperationPtr begin_boot();
   Task<void> settle_deaths();
   Task<std::optional<DeathRecord>> last_death(InstancePtr instance);
 

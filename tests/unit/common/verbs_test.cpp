@@ -32,10 +32,12 @@ TEST_CASE("who may call what", "[verbs]") {
   for (const char* method : {"Ping", "List", "Describe", "Subscribe", "Deaths", "Logs"}) {
     CHECK(permission_of(method) == Permission::viewer);
   }
-  for (const char* method : {"Start", "Stop", "Restart", "Reload", "Signal", "LoadConfig", "Flush"}) {
+  for (const char* method :
+       {"Start", "Stop", "Restart", "Reload", "Signal", "LoadConfig", "Follow", "Flush"}) {
     CHECK(permission_of(method) == Permission::operator_);
   }
-  for (const char* method : {"Add", "Remove", "Upgrade", "Shutdown", "Reopen", "", "NotThought0f"}) {
+  for (const char* method :
+       {"Add", "Remove", "Upgrade", "Shutdown", "Reopen", "", "NotThought0f"}) {
     CHECK(permission_of(method) == Permission::owner);
   }
 }

@@ -1,0 +1,2 @@
+# Empty compiler generated dependencies file for dixis_sys.
+# This may be replaced when dependencies are built.

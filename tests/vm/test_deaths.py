@@ -62,7 +62,7 @@ def test_a_wrapper_that_reports_its_childs_kill_says_whose_it_was(machine):
     wrapper = f"sh -c '{TROUBLE} sit; exit $?'"
     with machine.apps(wrapped={"command": wrapper, **CALM}):
         machine.await_online("wrapped")
-        [child] = [one for one in described(machine, "wrapped")["tree"] if "trouble" in one["command"]]
+        [child] = [one for one in described(machine, "wrapped")["tree"] if one["exe"] == TROUBLE]
         with machine.start(f"sh -c 'kill -9 {child['pid']}; sleep 5'"):
             death = machine.await_death("wrapped", 1)
     assert (death["how"], death["code"], death["cause"]) == ("exited", 137, "signal_from")

@@ -1,2 +1,0 @@
-# Empty dependencies file for dixis_sys.
-# This may be replaced when dependencies are built.

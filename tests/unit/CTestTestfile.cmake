@@ -1,6 +1,0 @@
-# CMake generated Testfile for 
-# Source directory: /work/w/deaths/tests/unit
-# Build directory: /work/w/deaths/tests/unit
-# 
-# This file includes the relevant testing commands required for 
-# testing this directory and lists subdirectories to be tested as well.

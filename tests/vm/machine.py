@@ -21,6 +21,7 @@ from lib import kernel
 from lib.daemon import BUILD, FIXTURES
 
 AGENT = 7777
+DEPLOY = 1001  # the user that apps run as
 BOOT_LIMIT = 240
 
 
@@ -38,6 +39,8 @@ def tools_disk(directory: Path, site: Path | None) -> Path:
             subprocess.run(["strip", "-o", tree / "fixtures" / fixture.name, fixture], check=True)
     if site:
         shutil.copytree(site, tree / "site", symlinks=True)
+        for path in (tree / "site").rglob("*"):
+            os.chown(path, DEPLOY, DEPLOY, follow_symlinks=False)
     disk = directory / "tools.ext4"
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, "-E", "root_owner=0:0", disk, "512M"], check=True)
     shutil.rmtree(tree)

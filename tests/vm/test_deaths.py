@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from machine import DEPLOY
 
-DEPLOY = 1001
 TROUBLE = "/usr/local/fixtures/trouble"
 # One restart at once, and then time to look.
 CALM = {"restart": {"backoff": {"first": "60s", "max": "60s"}}, "start": {"stable": "50ms"}, "port": "none"}

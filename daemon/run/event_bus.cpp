@@ -29,7 +29,7 @@ void log(const Event& event) {
     const bool wanted = event.death && asked_for(*event.death);
     spdlog::log(wanted ? spdlog::level::info : spdlog::level::warn, "{}{}", label(event),
                 event.message);
-  } else if (event.type == "warning") {
+  } else if (event.type == "warning" || event.type == "stranger") {
     spdlog::warn("{}{}", label(event), event.message);
   } else if (event.type == "state" && event.state == State::failed) {
     spdlog::error("{}failed: {}", label(event), event.message);

@@ -19,6 +19,7 @@
 #include "daemon/serve/control_socket.hpp"
 #include "daemon/serve/logging.hpp"
 #include "daemon/serve/options.hpp"
+#include "daemon/serve/predecessor.hpp"
 #include "daemon/serve/server.hpp"
 #include "daemon/serve/systemd_service.hpp"
 #include "daemon/sys/keeper.hpp"
@@ -160,7 +161,9 @@ Task<void> end_all(Supervisor& supervisor, Service& service, bool with_apps) {
 }
 
 Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& end,
-                std::string socket, std::optional<int> ready_fd) {
+                std::string socket, std::optional<int> ready_fd,
+                std::optional<std::string> predecessor) {
+  if (predecessor) supervisor.note_predecessor(std::move(*predecessor));
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
@@ -221,12 +224,14 @@ Inheritance take_inheritance() {
   return out;
 }
 
-int serve(const Options& options, Config config, ControlSocket socket, std::vector<NamedFd> kept) {
+int serve(const Options& options, Config config, const RuntimeLock& lock, ControlSocket socket,
+          std::vector<NamedFd> kept, EventLog event_log) {
   Loop loop;
   const auto& paths = options.paths;
   Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
+  supervisor.events().log_with(std::move(event_log));
   if (service.bus) supervisor.use_scopes(*service.bus);
   supervisor.keeper().use_store(service.manager);
   supervisor.keeper().inherit(std::move(kept), true);
@@ -241,7 +246,8 @@ int serve(const Options& options, Config config, ControlSocket socket, std::vect
   asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop,
-                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd),
+                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd,
+                      explain_predecessor(lock.found, take_service_end(paths.runtime_dir))),
                  [&](std::exception_ptr error) {
                    failure = error;
                    loop.stop();
@@ -249,6 +255,7 @@ int serve(const Options& options, Config config, ControlSocket socket, std::vect
   loop.run();
   if (socket.ours) ::unlink(socket.path.c_str());
   if (failure) explain_and_exit(failure);
+  say_goodbye(lock);
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
@@ -273,8 +280,9 @@ int start(const Options& options) {
   if (!socket) return fail(socket.error());
   if (::chdir("/") != 0) return fail(errno_error("chdir /", errno));
   raise_file_limit();
-  log_to_stderr();
-  return serve(options, std::move(loaded.config), std::move(*socket), std::move(inheritance.kept));
+  auto event_log = start_logging();
+  return serve(options, std::move(loaded.config), *lock, std::move(*socket),
+               std::move(inheritance.kept), std::move(event_log));
 }
 
 }  // namespace

@@ -343,6 +343,13 @@ Notifier& Supervisor::shutdown_requested() {
 EventBus& Supervisor::events() {
   return impl_->services.events;
 }
+void Supervisor::note_predecessor(std::string how) {
+  impl_->predecessor = how;
+  impl_->services.events.publish({.type = "predecessor", .message = std::move(how)});
+}
+const std::optional<std::string>& Supervisor::predecessor() const {
+  return impl_->predecessor;
+}
 const Access& Supervisor::access() const {
   return impl_->config.access;
 }

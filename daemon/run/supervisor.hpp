@@ -152,6 +152,9 @@ class Supervisor {
   Notifier& shutdown_requested();
 
   EventBus& events();
+  /// How the daemon before this one ended, where that was not as it should; told as an event.
+  void note_predecessor(std::string how);
+  const std::optional<std::string>& predecessor() const;
   const Access& access() const;
   std::size_t app_count() const;
   /// "supervising 2 apps, 2 online", with what is not as it should be.

@@ -25,6 +25,7 @@ struct Supervisor::Impl {
   Apps apps;
   std::int64_t started_ms;
   OperationBook operations;
+  std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
   Throttle loads{1};                ///< one at a time

@@ -115,6 +115,14 @@ Result<void> HeldSockets::open(const AppSpec& spec, std::uint32_t slot) {
     if (!opened) {
       return Error{opened.error().message + " on " + to_text(spec.held[i]), opened.error().hint};
     }
+    auto& held = held_for(spec.name, spec.held[i]);
+    if (held.address.is_unix() || held.slots.size() < 2) continue;
+    if (!held.balancer) {
+      auto balancer = PortBalancer::attach(sockets[i]);
+      if (!balancer) continue;  // then the kernel spreads them by a hash
+      held.balancer = std::move(*balancer);
+    }
+    balance(held);
   }
   return {};
 }
@@ -123,6 +131,44 @@ void HeldSockets::close(const AppSpec& spec, std::uint32_t slot) {
   const auto sockets = of(spec, slot);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     if (sockets[i] >= 0 && !spec.held[i].is_unix()) stop_listening(sockets[i]);
+  }
+}
+
+/// Tells the kernel again what is there: a socket that stopped listening has lost its place.
+void HeldSockets::balance(Held& held) {
+  if (!held.balancer) return;
+  std::vector<std::uint32_t> live;
+  for (std::uint32_t slot = 0; slot < held.slots.size(); ++slot) {
+    if (!held.slots[slot] || !held.balancer->set_socket(slot, held.slots[slot].get())) continue;
+    if (held.live.contains(slot)) live.push_back(slot);
+  }
+  // One that can't be told goes on as it is.
+  (void)held.balancer->set_live(live);
+}
+
+void HeldSockets::set_live(const AppSpec& spec, std::uint32_t slot, bool live) {
+  for (const auto& address : spec.held) {
+    if (address.is_unix()) continue;
+    auto& held = held_for(spec.name, address);
+    const bool was_live = held.live.contains(slot);
+    if (live) {
+      held.live.insert(slot);
+    } else {
+      held.live.erase(slot);
+    }
+    if (was_live != live) balance(held);
+  }
+}
+
+void HeldSockets::requeue(const AppSpec& spec, std::uint32_t slot) {
+  for (const auto& address : spec.held) {
+    auto& held = held_for(spec.name, address);
+    if (!held.balancer || held.live.empty() || slot >= held.slots.size()) continue;
+    // A socket that stops listening hands its queue over, as the program says (kernel 5.14).
+    const int socket = held.slots[slot].get();
+    stop_listening(socket);
+    (void)start_listening(socket);
+    balance(held);
   }
 }
 
@@ -144,6 +190,8 @@ Task<void> HeldSockets::keep_only(AppSpec spec) {
     if (!named && held.address.is_unix()) files.push_back(held.address.path);
     if (!named) held.slots.clear();
     if (held.slots.size() > spec.instances) held.slots.resize(spec.instances);
+    std::erase_if(held.live, [&](std::uint32_t slot) { return slot >= spec.instances; });
+    balance(held);
   }
   std::erase_if(app->second, [](const Held& held) { return held.slots.empty(); });
   co_await remove_files(std::move(files));

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "daemon/model/spec.hpp"
 #include "daemon/run/throttle.hpp"
 #include "daemon/sys/fd.hpp"
+#include "daemon/sys/port_balancer.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
@@ -35,6 +37,12 @@ class HeldSockets {
   /// TCP connections to the slot are refused from now on; the address stays bound.
   void close(const AppSpec& spec, std::uint32_t slot);
 
+  /// Whether new connections shall go to the slot, where others share its address: to the live ones
+  /// in turn.
+  void set_live(const AppSpec& spec, std::uint32_t slot, bool live);
+  /// Nothing of the slot runs: what waits in its queues goes to slots that are live.
+  void requeue(const AppSpec& spec, std::uint32_t slot);
+
   /// Lets go of what `spec` doesn't name any more.
   Task<void> keep_only(AppSpec spec);
   /// Lets go of all that is held for an app.
@@ -44,7 +52,10 @@ class HeldSockets {
   struct Held {
     HeldAddress address{};
     std::vector<UniqueFd> slots{};
+    std::set<std::uint32_t> live{};
+    std::optional<PortBalancer> balancer{};  ///< only where several slots share a TCP address
   };
+  static void balance(Held& held);
   std::size_t index_of(const Held& held, std::uint32_t slot) const;
   Held& held_for(const std::string& app, const HeldAddress& address);
   Task<void> remove_files(std::vector<std::string> paths);

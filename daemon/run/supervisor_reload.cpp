@@ -40,7 +40,8 @@ std::vector<InstancePtr> Supervisor::Impl::besides() {
 }
 
 Task<void> Supervisor::Impl::halt_besides() {
-  for (const auto& instance : besides()) co_await instance->halt();
+  const auto all = besides();
+  for (const auto& instance : all) co_await instance->halt();
 }
 
 Task<Outcome> Supervisor::Impl::reload_one(Target target, Instance::ReloadOptions options,

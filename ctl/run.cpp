@@ -35,6 +35,7 @@ constexpr std::array kEntries{
     Entry{"load", load},
     Entry{"why", why},
     Entry{"probe", probe},
+    Entry{"logs", logs},
     Entry{"version", version},
     Entry{"completion", completion},
 };

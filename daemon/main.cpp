@@ -11,6 +11,7 @@
 
 #include "common/json.hpp"
 #include "common/version.hpp"
+#include "daemon/logs/log_reading.hpp"
 #include "daemon/model/config.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/file_limit.hpp"
@@ -20,6 +21,7 @@
 #include "daemon/serve/options.hpp"
 #include "daemon/serve/server.hpp"
 #include "daemon/serve/systemd_service.hpp"
+#include "daemon/sys/keeper.hpp"
 
 namespace asio = boost::asio;
 using namespace dixis;
@@ -82,7 +84,7 @@ struct Request {
 
 /// One load at a time: however many signals come during one, a single one follows.
 Task<void> load_when_asked(Supervisor& supervisor, Request& load) {
-  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP"};
+  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP", ""};
   while (!supervisor.shutting_down()) {
     while (!load.asked) co_await load.changed.wait();
     load.asked = false;
@@ -106,7 +108,8 @@ Task<void> end_on_sigterm(Supervisor& supervisor, ServiceBus* bus, End& end) {
 
 /// What systemd has to do with this process.
 struct Service {
-  explicit Service(asio::io_context& loop) : manager(loop) {
+  explicit Service(asio::io_context& loop)
+      : manager(loop, [](const std::string& what) { spdlog::warn("{}", what); }) {
     // The system's manager is meant: a user's has another bus and no dixis.slice.
     if (manager.present() && ::geteuid() == 0) bus.emplace();
   }
@@ -200,13 +203,33 @@ class Loop : public asio::io_context {
   };
 };
 
-int serve(const Options& options, Config config, ControlSocket socket) {
+/// What this process got from whoever started it.
+struct Inheritance {
+  UniqueFd control{};           ///< the control socket
+  std::vector<NamedFd> kept{};  ///< by a predecessor, in systemd's store
+};
+
+Inheritance take_inheritance() {
+  Inheritance out;
+  for (auto& passed : take_passed_descriptors()) {
+    if (Keeper::is_name(passed.name)) {
+      out.kept.push_back(std::move(passed));
+    } else if (!out.control) {
+      out.control = std::move(passed.fd);
+    }
+  }
+  return out;
+}
+
+int serve(const Options& options, Config config, ControlSocket socket, std::vector<NamedFd> kept) {
   Loop loop;
   const auto& paths = options.paths;
   Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
   if (service.bus) supervisor.use_scopes(*service.bus);
+  supervisor.keeper().use_store(service.manager);
+  supervisor.keeper().inherit(std::move(kept), true);
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
   Request load;
@@ -229,7 +252,7 @@ int serve(const Options& options, Config config, ControlSocket socket) {
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
-  if (server.connection_count() > 0) ::_exit(kOk);
+  if (server.connection_count() > 0 || supervisor.log_reading().is_reading()) ::_exit(kOk);
   return kOk;
 }
 
@@ -237,6 +260,7 @@ int start(const Options& options) {
   ::umask(022);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);  // until there is something to load
+  auto inheritance = take_inheritance();
   LoadedConfig loaded = load_config(options.paths.config);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
   if (!loaded.ok()) return kConfigInvalid;
@@ -245,12 +269,12 @@ int start(const Options& options) {
   if (const auto made = prepare_runtime_directory(runtime); !made) return fail(made.error());
   const auto lock = lock_runtime_directory(runtime);
   if (!lock) return fail(lock.error());
-  auto socket = open_control_socket(runtime);
+  auto socket = open_control_socket(runtime, std::move(inheritance.control));
   if (!socket) return fail(socket.error());
   if (::chdir("/") != 0) return fail(errno_error("chdir /", errno));
   raise_file_limit();
   log_to_stderr();
-  return serve(options, std::move(loaded.config), std::move(*socket));
+  return serve(options, std::move(loaded.config), std::move(*socket), std::move(inheritance.kept));
 }
 
 }  // namespace

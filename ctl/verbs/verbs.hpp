@@ -35,6 +35,9 @@ Answer<ExitCode> check(const Context& context);
 // events.cpp
 Answer<ExitCode> events(const Context& context);
 
+// logs.cpp
+Answer<ExitCode> logs(const Context& context);
+
 // completion.cpp
 Answer<ExitCode> completion(const Context& context);
 /// The completion of "bash", "zsh" or "fish"; empty for any other shell.

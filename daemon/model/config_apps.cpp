@@ -6,8 +6,8 @@
 #include <map>
 
 #include "daemon/model/config_health.hpp"
-#include "daemon/model/config_later_keys.hpp"
 #include "daemon/model/config_listen.hpp"
+#include "daemon/model/config_logs.hpp"
 #include "daemon/model/config_policies.hpp"
 #include "daemon/model/config_values.hpp"
 
@@ -155,9 +155,10 @@ constexpr auto kAppKeys = std::to_array<ConfigKey<A>>({
     {"stop", [](R& r, const V& v, A& a) { read_stop(r, v, a.spec.stop); }},
     {"restart", [](R& r, const V& v, A& a) { read_restart(r, v, a.spec.restart); }},
     {"reload", read_reload},
-    {"restart_above", [](R& r, const V& v, A&) { read_restart_above(r, v); }},
-    {"limits", [](R& r, const V& v, A& a) { read_limits(r, v, a.spec.limits); }},
-    {"logs", [](R& r, const V& v, A&) { read_logs(r, v); }},
+    {"restart_above", [](R& r, const V& v, A& a) { a.spec.restart_above = read_memory(r, v); }},
+    {"limits",
+     [](R& r, const V& v, A& a) { read_limits(r, v, a.spec.limits, a.spec.tree_limits); }},
+    {"logs", [](R& r, const V& v, A& a) { read_logs(r, v, a.spec.logs); }},
     {"after", read_after},
     {"tags", read_tags},
 });
@@ -229,8 +230,8 @@ void append_app_key_paths(std::vector<std::string>& paths) {
   append_key_paths<AppDraft>(paths, app, kAppKeys);
   append_policy_key_paths(paths, app);
   append_health_key_paths(paths, app);
+  append_log_key_paths(paths, app);
   append_reload_key_paths(paths, app);
-  append_later_key_paths(paths, app);
 }
 
 }  // namespace dixis

@@ -13,6 +13,7 @@
 
 #include "daemon/model/health_spec.hpp"
 #include "daemon/model/held_address.hpp"
+#include "daemon/model/log_spec.hpp"
 
 /// A configuration after all checks: what an app shall be. Values only.
 namespace dixis {
@@ -62,6 +63,16 @@ struct ResourceLimit {
   bool operator==(const ResourceLimit&) const = default;
 };
 
+/// Limits of a whole tree, which only its cgroup can hold it to.
+struct TreeLimits {
+  std::optional<std::uint64_t> memory{};       ///< bytes; beyond it the kernel kills
+  std::optional<std::uint64_t> memory_high{};  ///< bytes; beyond it the kernel slows down
+  std::optional<std::uint32_t> cpu_percent{};  ///< of one CPU
+  std::optional<std::uint64_t> tasks{};        ///< processes and threads
+  std::optional<std::uint64_t> io_weight{};    ///< share of the disk; 100 is usual
+  bool operator==(const TreeLimits&) const = default;
+};
+
 /// Where an app listens, as far as the configuration tells.
 struct ListenAddress {
   std::string host{};  ///< as written; empty: whatever the app chooses
@@ -97,6 +108,9 @@ struct AppSpec {
   ReloadPolicy reload{};
   HealthSpec health{};
   std::vector<ResourceLimit> limits{};
+  TreeLimits tree_limits{};
+  std::optional<std::uint64_t> restart_above{};  ///< bytes of memory
+  LogSpec logs{};
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
 
@@ -115,7 +129,8 @@ struct Access {
 struct Config {
   std::filesystem::path file{};
   Access access{};
-  std::map<std::string, AppSpec> apps{};  ///< by name
+  std::optional<std::uint64_t> log_ceiling{};  ///< bytes of all logs together
+  std::map<std::string, AppSpec> apps{};       ///< by name
 };
 
 }  // namespace dixis

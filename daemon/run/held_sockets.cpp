@@ -29,10 +29,9 @@ Result<UniqueFd> bind_or_name_holder(const HeldAddress& address) {
   return socket;
 }
 
-struct Missing {
-  HeldAddress address{};
-  std::size_t slot = 0;
-};
+std::string key_of(const std::string& app, const HeldAddress& address, std::size_t slot) {
+  return "listen/" + app + "/" + to_text(address) + "/" + std::to_string(slot);
+}
 
 }  // namespace
 
@@ -75,10 +74,22 @@ Task<Result<void>> HeldSockets::hold(AppSpec spec) {
       auto work = [address] { return bind_or_name_holder(address); };
       auto socket = co_await slow_worker_.run(std::move(work));
       if (!socket) co_return socket.error();
+      keeper_.put(key_of(spec.name, address, slot), socket->get());
       held_for(spec.name, address).slots[slot] = std::move(*socket);
     }
   }
   co_return Result<void>{};
+}
+
+void HeldSockets::claim(const AppSpec& spec) {
+  for (const auto& address : spec.held) {
+    const std::size_t count = address.is_unix() ? 1 : spec.instances;
+    auto& slots = held_for(spec.name, address).slots;
+    slots.resize(std::max(slots.size(), count));
+    for (std::size_t slot = 0; slot < count; ++slot) {
+      if (!slots[slot]) slots[slot] = keeper_.find(key_of(spec.name, address, slot));
+    }
+  }
 }
 
 void HeldSockets::take_back(const AppSpec& spec, std::uint32_t slot, pid_t process) {
@@ -88,7 +99,9 @@ void HeldSockets::take_back(const AppSpec& spec, std::uint32_t slot, pid_t proce
     auto& held = held_for(spec.name, address);
     const auto index = index_of(held, slot);
     if (held.slots.size() <= index) held.slots.resize(index + 1);
-    if (!held.slots[index]) held.slots[index] = std::move(found.front());
+    if (held.slots[index]) continue;
+    keeper_.put(key_of(spec.name, address, index), found.front().get());
+    held.slots[index] = std::move(found.front());
   }
 }
 
@@ -188,13 +201,20 @@ Task<void> HeldSockets::keep_only(AppSpec spec) {
     const bool named =
         std::find(spec.held.begin(), spec.held.end(), held.address) != spec.held.end();
     if (!named && held.address.is_unix()) files.push_back(held.address.path);
-    if (!named) held.slots.clear();
-    if (held.slots.size() > spec.instances) held.slots.resize(spec.instances);
-    std::erase_if(held.live, [&](std::uint32_t slot) { return slot >= spec.instances; });
-    balance(held);
+    let_go(spec.name, held, named ? spec.instances : 0);
   }
   std::erase_if(app->second, [](const Held& held) { return held.slots.empty(); });
   co_await remove_files(std::move(files));
+}
+
+/// All but the first `count` slots.
+void HeldSockets::let_go(const std::string& app, Held& held, std::size_t count) {
+  for (auto slot = count; slot < held.slots.size(); ++slot) {
+    keeper_.forget(key_of(app, held.address, slot));
+  }
+  if (held.slots.size() > count) held.slots.resize(count);
+  std::erase_if(held.live, [&](std::uint32_t slot) { return slot >= count; });
+  balance(held);
 }
 
 Task<void> HeldSockets::release(std::string app) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <boost/asio.hpp>
 
 #include "common/model.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/model/instance_machine.hpp"
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
@@ -17,6 +19,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
 namespace dixis {
@@ -61,8 +64,25 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Takes back a generation that runs already.
   void adopt(const GenerationRecord& record, Process process, Desired desired);
 
+  /// A verb sends its leader a signal: if it ends of it, that is no stranger's doing.
+  void note_signal(int signal, const std::string& by);
+  /// A program has started in its tree, from where no programs are installed.
+  void program_started(pid_t pid);
+  /// Tells of those that weren't told of.
+  void tell_strangers(const std::vector<Stranger>& found);
+  /// The limits of its tree as `describe` shows them.
+  std::vector<std::string> limits_view() const;
+
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
+
+  /// What runs was started with another command, user, environment… than is configured now.
+  bool outdated() const;
+
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -77,6 +97,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+  /// A restart that a predecessor of this daemon had under way. `first`: the number from which on a
+  /// generation is its work.
+  Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
+                               Report report);
 
   struct ReloadOptions {
     machine::Reason reason{};
@@ -134,6 +158,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
   Task<void> enter_scope(std::shared_ptr<Generation> generation, pid_t pid);
+  void warn_of_limits(const Generation& generation) const;
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
   GenerationRecord record_of(const Generation& generation) const;
@@ -203,6 +228,18 @@ class Instance : public std::enable_shared_from_this<Instance> {
   static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
                                    Milliseconds interval);
 
+  // What is seen from outside (instance_witness.cpp).
+  void watch_death(const std::shared_ptr<Generation>& generation);
+  void forget_death(const Generation& generation);
+  void tell_oom(const Generation& generation) const;
+  Death explained(const Generation& generation, const ExitStatus& waited) const;
+  Death lost_death(const GenerationRecord& record) const;
+  Task<void> look_for_strangers(std::vector<pid_t> pids);
+
+  // restart_above (instance_memory.cpp).
+  Task<void> follow_memory(std::shared_ptr<Generation> generation);
+  void begin_following_memory(const std::shared_ptr<Generation>& generation);
+
   // Builds (instance_build.cpp).
   struct BuildWait {
     std::chrono::steady_clock::time_point until{};
@@ -212,6 +249,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
   void watch_build(const std::optional<Credentials>& credentials);
+  Task<void> watch_unlaunched_build();
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
   Task<bool> has_settled(Milliseconds settle);
@@ -220,11 +258,23 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool is_stale() const;
   std::optional<Build> build_view() const;
   Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+  Task<Result<std::string>> prove_build_again(std::shared_ptr<Generation> generation);
+  Task<void> find_flaw(std::shared_ptr<Generation> generation);
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
   static std::string number_of(const Instance& other);
   Task<void> archive(std::shared_ptr<Generation> generation);
+  LogSource log_source(std::uint64_t generation) const;
+  /// What a generation wrote last.
+  Task<std::string> last_lines(std::uint64_t generation, int lines);
+
+  // What outlives the daemon beside the processes (instance_keep.cpp).
+  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(std::uint64_t generation);
+  bool resume_pipes(std::uint64_t generation);
+  void forget_pipes(std::uint64_t generation);
+  Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
   void take_back_sockets(Generation& generation, const GenerationRecord& record);
@@ -245,6 +295,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<std::string>> refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                  Report report);
   Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
@@ -268,7 +320,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   struct Failure {
     std::uint64_t generation = 0;
     std::string message{};
-    CaptureMark log_mark{};
     bool ran = false;
   };
   std::optional<Failure> last_failure_;
@@ -291,7 +342,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;
   std::string build_watch_key_;
-  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<AppSpec> watched_build_;  ///< for which it is being watched
   std::optional<BuildOnDisk> build_on_disk_;
   std::uint64_t build_changes_ = 0;
   bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole

@@ -4,6 +4,8 @@
 
 #include "common/death.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
+#include "daemon/run/spec_digest.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/sys/clock.hpp"
 
@@ -13,10 +15,7 @@ void Instance::record_lost(const GenerationRecord& record) {
   // Its number stays its own, so that no other generation gets its record or its mark.
   slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
   if (record.phase == Phase::gated) return;  // it never became the app
-  Death death;
-  death.at = wall_clock_now();
-  death.generation = record.generation;
-  death.message = death_message(death);
+  Death death = lost_death(record);
   slot_.restarts = record.restarts;
   last_death_ = death;
   DeathRecord kept;
@@ -27,6 +26,8 @@ void Instance::record_lost(const GenerationRecord& record) {
   kept.reaction = "found when the daemon came back";
   last_record_ = kept;
   services_.deaths.append(std::move(kept));
+  // Carried before the copies go: until then a further crash must not lose what they hold.
+  if (resume_pipes(record.generation)) spawn(forget_carried_pipes(record.generation));
   spawn(end_orphaned_probes());
   publish({.type = "death",
            .generation = record.generation,
@@ -35,11 +36,17 @@ void Instance::record_lost(const GenerationRecord& record) {
            .message = death.message});
 }
 
+bool Instance::outdated() const {
+  return generation_ && !generation_->spec_digest.empty() &&
+         generation_->spec_digest != spec_digest(spec_);
+}
+
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
   const auto generation = std::make_shared<Generation>();
   generation->number = record.generation;
   generation->adopted = true;
-  generation->tree = {record.tree_mark, process.pid, process.start_ticks};
+  generation->spec_digest = record.spec_digest;
+  generation->tree = {record.tree_mark, process.pid, process.start_ticks, record.cgroup};
   generation->process = std::move(process);
   generation->exec_ms = record.started_boot_ms;
   generation->begun_ms = record.started_boot_ms;
@@ -54,9 +61,12 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
   generation_ = generation;
   take_back_sockets(*generation, record);
   slot_.desired = desired;
-  if (const auto carried = services_.capture.adopt(spec_.name, generation->process.pid); !carried) {
-    publish({.type = "warning", .message = carried.error().message});
+  if (!resume_pipes(record.generation)) {
+    const auto carried = services_.capture.adopt(log_source(record.generation),
+                                                 log_settings_of(spec_), generation->process.pid);
+    if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
+  watch_death(generation);
   apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
                          record.consecutive_failures});
   spawn(watch(generation));
@@ -109,6 +119,7 @@ Task<void> Instance::restore(std::shared_ptr<Generation> generation) {
   };
   auto on_disk = co_await services_.slow_worker.run(std::move(read));
   if (on_disk && *on_disk) {
+    if (!build_on_disk_) build_on_disk_ = **on_disk;
     const auto running = generation->build ? generation->build->id : std::nullopt;
     generation->build = std::move(**on_disk);
     generation->build->id = running;
@@ -134,7 +145,9 @@ Task<void> Instance::resume(std::shared_ptr<Generation> generation) {
     const auto proof = co_await look_at_port(generation, std::move(listeners));
     if (proof.proven) generation->found_at = proof.at;
   }
-  if (serves(generation->number)) begin_monitoring(generation);
+  if (!serves(generation->number)) co_return;
+  begin_monitoring(generation);
+  co_await find_flaw(generation);
 }
 
 }  // namespace dixis

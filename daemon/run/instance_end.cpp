@@ -4,6 +4,7 @@
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/stray.hpp"
+#include "daemon/sys/cgroup.hpp"
 #include "daemon/sys/reaper.hpp"
 
 namespace dixis {
@@ -44,6 +45,8 @@ Task<void> Instance::kill_members(std::shared_ptr<Generation> generation) {
   if (!generation->adopted || !has_ended(generation->process)) {
     signal_group(generation->process.pid, SIGKILL);
   }
+  // All at once, so that none of them can fork away from it.
+  if (!generation->tree.cgroup.empty()) kill_cgroup(generation->tree.cgroup);
   const auto members = co_await services_.trees.members(generation->tree);
   for (const auto& member : members) {
     if (const auto process = open_process(member.pid, member.start_ticks)) {

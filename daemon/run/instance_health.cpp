@@ -5,6 +5,7 @@
 #include "daemon/model/command_facts.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/run/probe/probe.hpp"
+#include "daemon/run/probe/probe_schedule.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -96,6 +97,7 @@ Task<bool> Instance::prove_health(std::shared_ptr<Generation> generation) {
 }
 
 void Instance::begin_monitoring(const std::shared_ptr<Generation>& generation) {
+  begin_following_memory(generation);
   for (std::size_t index = 0; index < generation->health.probes().size(); ++index) {
     const auto& spec = generation->health.probes()[index];
     const auto* const notify = std::get_if<NotifyProbe>(&spec.what);
@@ -117,10 +119,9 @@ void Instance::renew_probes(const std::shared_ptr<Generation>& generation) {
   begin_monitoring(generation);
 }
 
-/// Asks one probe on its schedule. The first time lies anywhere within the interval, so that a
-/// hundred apps don't ask in step; from then on it is exact, so that N failures have their bound.
+/// Asks one probe on its schedule.
 Task<void> Instance::monitor(std::shared_ptr<Generation> generation, std::size_t index) {
-  using Clock = std::chrono::steady_clock;
+  using Clock = ProbeSchedule::Clock;
   const auto self = shared_from_this();
   const ProbeSpec spec = generation->health.probes()[index];
   const auto book = generation->health_book;
@@ -129,14 +130,14 @@ Task<void> Instance::monitor(std::shared_ptr<Generation> generation, std::size_t
            book == generation->health_book;
   };
   const double phase = std::uniform_real_distribution<double>(0, 1)(services_.random);
-  auto due = Clock::now() + std::chrono::duration_cast<Clock::duration>(spec.interval * phase);
+  ProbeSchedule schedule(Clock::now(), spec.interval, phase);
   while (goes_on()) {
-    const auto left = std::chrono::ceil<Milliseconds>(due - Clock::now());
+    const auto left = schedule.left(Clock::now());
     if (left > 0ms && co_await generation->left.wait(left)) continue;
     auto report = co_await ask(generation, spec);
     if (!goes_on()) co_return;
     note(*generation, index, std::move(report));
-    due = std::max(due + spec.interval, Clock::now());
+    schedule.answered(Clock::now());
   }
 }
 

@@ -5,6 +5,7 @@
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 
@@ -156,6 +157,7 @@ void Instance::proven(Generation& generation, std::string text) {
   apply(machine::Proven{generation.number});
   mark_flaw(generation);
   if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
+  fault::point("proven");
   write_record(services_.runtime_directory, record_of(generation));
   publish({.type = "proven",
            .generation = generation.number,
@@ -167,7 +169,7 @@ void Instance::proven(Generation& generation, std::string text) {
 
 /// Ends it; the verb that waits for it is told why.
 void Instance::not_proven(const Generation& generation, std::string text, Cause cause) {
-  last_failure_ = Failure{generation.number, text, generation.log_mark, true};
+  last_failure_ = Failure{generation.number, text, true};
   apply(machine::ProofFailed{generation.number, {cause, std::move(text)}});
 }
 
@@ -218,8 +220,13 @@ Task<Result<std::string>> Instance::prove_running() {
       co_return Error{"it runs, but " + answer.probe + ": " + answer.message, "restart it"};
     }
   }
+  const auto served = co_await prove_build_again(generation);
+  if (!served) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) + "), but " +
+                    served.error().message};
+  }
   co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text +
-      (answers.empty() ? "" : ", healthy");
+      (answers.empty() ? "" : ", healthy") + (served->empty() ? "" : ", " + *served);
 }
 
 }  // namespace dixis

@@ -138,10 +138,8 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
       generation->proof = "took " + all_of(generation->held);
       co_return true;
     }
-    // Beside another one it would be that one who takes them. Seen twice: the kernel puts a
-    // connection into the queue a moment after it is made.
-    const bool taken = !beside_ && has_taken(*generation, caller, begun);
-    if (taken && was_taken) {
+    // Beside another one it would be that one who takes them.
+    if (!beside_ && has_taken(*generation, caller, begun)) {
       generation->took = Took::itself;
       generation->found_at = spec_.listen;
       step_done(*generation, "listening");

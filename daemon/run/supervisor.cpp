@@ -10,6 +10,7 @@
 #include "daemon/run/records.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/run/supervisor_impl.hpp"
+#include "daemon/sys/cgroup.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -20,10 +21,16 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     : directories(std::move(where)),
       config(std::move(loaded)),
       services(loop, directories),
-      started_ms(boottime_ms()) {
+      started_ms(boottime_ms()),
+      operations(directories.runtime, services.boot) {
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
+  services.capture.set_ceiling(config.log_ceiling);
+  services.restart_for_memory = [this](const InstancePtr& slot, const std::string& why) {
+    restart_for_memory(slot, why);
+  };
+  services.witness.on_program([this](pid_t pid, pid_t leader) { program_started(pid, leader); });
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 
@@ -33,6 +40,21 @@ void Supervisor::Impl::add_app(const AppSpec& spec) {
     app.instances.push_back(std::make_shared<Instance>(services, spec, number));
   }
   apps[spec.name] = std::move(app);
+}
+
+/// A program has started in some app's tree, from where no programs are installed.
+void Supervisor::Impl::program_started(pid_t pid, pid_t leader) const {
+  // One that has left session and parents behind is in its cgroup still.
+  const auto cgroup = leader == 0 ? cgroup_directory(pid) : std::nullopt;
+  for (const auto& [name, app] : apps) {
+    for (const auto& slot : app.instances) {
+      const auto& generation = slot->generation();
+      if (!generation) continue;
+      const bool is_its = leader != 0 ? generation->tree.leader == leader
+                                      : cgroup && *cgroup == generation->tree.cgroup;
+      if (is_its) return slot->program_started(pid);
+    }
+  }
 }
 
 Desired Supervisor::Impl::desired_of(const Instance& instance) const {
@@ -91,7 +113,8 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
   }
   if (runs) {
     spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
-    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks,
+                       record.cgroup};
     strays.push_back({record, tree, StopPolicy{}.timeout});
     co_return;
   }
@@ -99,15 +122,21 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
     spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
   }
   if (instance) instance->record_lost(record);
-  const TreeKey orphans{record.tree_mark, 0, 0};
+  const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
   strays.push_back({record, orphans, machine::kOrphanGrace});
 }
 
 Task<void> Supervisor::Impl::take_back() {
+  co_await services.witness.open();
   const auto loaded = services.desired.load();
   for (const auto& report : loaded.reports) spdlog::warn("{}", report);
   const auto records = load_records(directories.runtime);
   for (const auto& report : records.reports) spdlog::warn("{}", report);
+  // Those who ask for them find them from the first connection on; and what they want of an app
+  // counts when it is taken back.
+  auto unfinished = operations.take_back();
+  co_await remember_again(unfinished);
+  for (const auto& [name, app] : apps) services.sockets.claim(app.spec);
   std::vector<Stray> strays;
   const auto serving = serving_generations(records.records);
   const auto number_of = [&](const GenerationRecord& record) {
@@ -124,19 +153,25 @@ Task<void> Supervisor::Impl::take_back() {
     }
   }
   for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
-  asio::co_spawn(services.loop, boot(std::move(strays)), [](const std::exception_ptr& error) {
-    if (error) std::rethrow_exception(error);
-  });
+  services.keeper.drop_unclaimed();
+  for (const auto& one : unfinished) reserve_generations(one);
+  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
+                 [](const std::exception_ptr& error) {
+                   if (error) std::rethrow_exception(error);
+                 });
 }
 
-/// Starts what shall be up, after what could still hold its ports is gone.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays) {
+/// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
+/// the predecessor had under way.
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
+                                  std::vector<KnownOperation> unfinished) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
   }
   co_await hold_sockets();
   begin_boot();
+  for (const auto& one : unfinished) resume(one);
 }
 
 /// Before anything starts: who connects from now on waits, and isn't refused.
@@ -182,6 +217,7 @@ Supervisor::Supervisor(asio::io_context& loop, Directories directories, Config c
 Supervisor::~Supervisor() = default;
 
 Task<void> Supervisor::run() {
+  impl_->tell_log_places();
   co_await impl_->take_back();
 }
 
@@ -208,6 +244,7 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
     const auto generation = target.instance->generation();
     Signaled entry{target.instance->spec().name, target.instance->number(), {}};
     if (generation && generation->process.pid > 0) {
+      target.instance->note_signal(signal, to_text(caller));
       if (tree) {
         const auto members = co_await impl_->services.trees.members(generation->tree);
         for (const auto& member : members) {
@@ -264,7 +301,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
-  const auto successors = Impl::successors_of(targets);
+  const auto successors = impl_->successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
       [impl = impl_.get(), successors](Target target, Instance::Report report) {
@@ -275,6 +312,7 @@ Task<void> Supervisor::shut_down() {
   co_await impl_->halt_besides();
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
+  co_await impl_->services.witness.close();
 }
 
 Task<void> Supervisor::leave() {
@@ -284,6 +322,10 @@ Task<void> Supervisor::leave() {
 
 void Supervisor::use_scopes(ServiceBus& bus) {
   impl_->services.bus = &bus;
+}
+
+Keeper& Supervisor::keeper() {
+  return impl_->services.keeper;
 }
 
 bool Supervisor::shutting_down() const {

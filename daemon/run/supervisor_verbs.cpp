@@ -16,11 +16,6 @@ std::string to_text(const Caller& caller) {
          std::to_string(caller.pid) + ")";
 }
 
-OperationPtr Supervisor::Impl::new_operation(Milliseconds deadline) {
-  return std::make_shared<Operation>(
-      std::to_string(started_ms) + "-" + std::to_string(next_operation++), deadline);
-}
-
 namespace {
 
 /// What the slots of one verb share until the last one has ended.
@@ -84,8 +79,9 @@ Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Targe
 }
 
 OperationPtr Supervisor::Impl::run_verb(std::vector<Target> targets, Changes changes,
-                                        Milliseconds deadline, Body body, const Caller& caller) {
-  auto operation = new_operation(deadline);
+                                        Milliseconds deadline, Body body, const Caller& caller,
+                                        bool force) {
+  auto operation = accept(targets, deadline, caller, force);
   for (const auto& target : targets) {
     if (caller.uid < 0) break;  // the daemon's own doing: its effects are events
     services.events.publish({.type = "verb",
@@ -201,6 +197,8 @@ Outcome Supervisor::Impl::refused_as_leaving(const InstancePtr& instance) {
           "not started: it has left the configuration, and is being removed"};
 }
 
+}  // namespace
+
 /// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
 /// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
 Task<Outcome> Supervisor::Impl::in_lane(InstancePtr instance, VerbKind kind, bool joinable,
@@ -254,10 +252,14 @@ OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) 
       caller);
 }
 
-Supervisor::Impl::Successors Supervisor::Impl::successors_of(const std::vector<Target>& targets) {
+Supervisor::Impl::Successors Supervisor::Impl::successors_of(
+    const std::vector<Target>& targets) const {
   auto out = std::make_shared<std::multimap<std::string, InstancePtr>>();
   for (const auto& target : targets) {
-    for (const auto& name : target.instance->spec().after) out->emplace(name, target.instance);
+    const auto& spec = target.instance->spec();
+    // Of what is leaving, the configuration says nothing any more.
+    const auto after = config.apps.contains(spec.name) ? after_of(spec.name) : spec.after;
+    for (const auto& name : after) out->emplace(name, target.instance);
   }
   return out;
 }
@@ -309,7 +311,7 @@ OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, 
       [this, options](Target target, Instance::Report report) {
         return restart_one(std::move(target), options, std::move(report));
       },
-      caller);
+      caller, force);
 }
 
 Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,

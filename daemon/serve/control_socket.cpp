@@ -2,9 +2,7 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <string>
@@ -24,7 +22,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kFirstPassedFd = 3;
 constexpr ::timeval kPatience{2, 0};
 // The timer goes on firing, so that one that comes before flock() has begun isn't the last.
 constexpr ::timeval kAgain{0, 50'000};
@@ -65,36 +62,17 @@ Error lock_error(const fs::path& file) {
   return errno_error("cannot lock " + file.string(), errno);
 }
 
-Result<int> number(const char* text) {
-  int value = 0;
-  const std::string_view view = text == nullptr ? "" : text;
-  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
-  if (error != std::errc() || end != view.data() + view.size()) return Error{"not a number"};
-  return value;
-}
-
-/// How many descriptors systemd passed to this process; the variables don't outlive the look.
-int passed_descriptors() {
-  const auto pid = number(std::getenv("LISTEN_PID"));
-  const auto count = number(std::getenv("LISTEN_FDS"));
-  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
-  return pid && count && *pid == ::getpid() ? *count : 0;
-}
-
-Result<ControlSocket> take_passed(int count) {
-  for (int fd = kFirstPassedFd; fd < kFirstPassedFd + count; ++fd) {
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  }
-  for (int fd = kFirstPassedFd + 1; fd < kFirstPassedFd + count; ++fd) ::close(fd);
-  ControlSocket socket{UniqueFd(kFirstPassedFd), {}, false};
+Result<ControlSocket> take_passed(UniqueFd listener) {
+  ControlSocket socket{std::move(listener), {}, false};
   ::sockaddr_un address{};
   socklen_t size = sizeof address;
   int listening = 0;
   socklen_t flag = sizeof listening;
-  const int got = ::getsockname(kFirstPassedFd, reinterpret_cast<::sockaddr*>(&address), &size);
-  const int asked = ::getsockopt(kFirstPassedFd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag);
+  const int fd = socket.listener.get();
+  const int got = ::getsockname(fd, reinterpret_cast<::sockaddr*>(&address), &size);
+  const int asked = ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag);
   if (got != 0 || address.sun_family != AF_UNIX || asked != 0 || listening == 0) {
-    return Error{"descriptor 3 from LISTEN_FDS is not a listening Unix socket",
+    return Error{"the descriptor from LISTEN_FDS is not a listening Unix socket",
                  "dixisd.socket needs ListenStream= with a path"};
   }
   socket.path = std::string(address.sun_path);
@@ -143,8 +121,8 @@ Result<RuntimeLock> lock_runtime_directory(const fs::path& directory) {
   return lock;
 }
 
-Result<ControlSocket> open_control_socket(const fs::path& directory) {
-  if (const int passed = passed_descriptors(); passed > 0) return take_passed(passed);
+Result<ControlSocket> open_control_socket(const fs::path& directory, UniqueFd passed) {
+  if (passed) return take_passed(std::move(passed));
 
   ControlSocket socket{UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
                        directory / kSocketName, true};

@@ -27,8 +27,8 @@ struct ControlSocket {
   bool ours = false;             ///< we bound it, so we remove it at the end
 };
 
-/// The socket that systemd passed (LISTEN_FDS), else RUNTIME/control.sock, 0666, in place of a
-/// stale one: the lock must be held.
-Result<ControlSocket> open_control_socket(const std::filesystem::path& directory);
+/// The socket that systemd passed, if it did, else RUNTIME/control.sock, 0666, in place of a stale
+/// one: the lock must be held.
+Result<ControlSocket> open_control_socket(const std::filesystem::path& directory, UniqueFd passed);
 
 }  // namespace dixis

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/pidfd.hpp"
 #include "daemon/sys/proc_files.hpp"
 #include "daemon/sys/spawn_child.hpp"
@@ -165,6 +166,7 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
     fork_error = errno;
   }
   if (pid < 0) return SpawnFailure{SpawnStep::fork, fork_error};
+  fault::point("forked");
 
   // Nobody but our reaper, on this thread, waits for it: the pid is still the child's.
   GatedChild child{
@@ -181,6 +183,7 @@ Task<std::optional<SpawnFailure>> open_gate(GatedChild& child) {
   const char go = 1;
   const bool opened = ::send(gate.get(), &go, 1, MSG_NOSIGNAL) == 1;
   const int send_error = errno;
+  fault::point("gate-opened");
   if (!failure_end) co_return SpawnFailure{SpawnStep::gate, EBADF};
 
   const auto executor = co_await boost::asio::this_coro::executor;

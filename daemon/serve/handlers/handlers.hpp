@@ -25,6 +25,9 @@ Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
 Task<varlink::Reply> reload(CallContext context);
 
+// operation.cpp
+Task<varlink::Reply> follow_operation(CallContext context);
+
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
 
@@ -35,6 +38,9 @@ Task<varlink::Reply> remove(CallContext context);
 
 // events.cpp
 Task<varlink::Reply> subscribe(CallContext context);
+
+// logs.cpp
+Task<varlink::Reply> logs(CallContext context);
 
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);

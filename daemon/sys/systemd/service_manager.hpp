@@ -1,11 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include <boost/asio.hpp>
+
+#include "daemon/sys/fd.hpp"
+#include "daemon/sys/worker.hpp"
 
 namespace dixis {
 
@@ -14,16 +18,23 @@ namespace dixis {
 /// thread.
 class ServiceManager {
  public:
+  /// Gets what could not be told, and why, in words.
+  using Warn = std::function<void(const std::string&)>;
+
   /// Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment.
-  explicit ServiceManager(boost::asio::io_context& loop);
+  ServiceManager(boost::asio::io_context& loop, Warn warn);
   ~ServiceManager();
 
   /// Whether a service manager started this process and waits for its words.
   bool present() const;
 
-  /// Sends assignments such as "READY=1\nSTATUS=…"; returns at once. What the manager has no room
-  /// for is sent as soon as it has.
-  void tell(std::string assignments);
+  /// Sends assignments such as "READY=1\nSTATUS=…", with a descriptor where one belongs to them;
+  /// returns at once. What the manager has no room for is sent as soon as it has.
+  void tell(std::string assignments, UniqueFd attached = {});
+
+  /// Waits until the manager has read all that it was told before (BARRIER=1). False: it has not
+  /// within `limit`, or there is none.
+  Task<bool> all_read(std::chrono::milliseconds limit);
 
   /// How often WATCHDOG=1 has to come at least (WatchdogSec=); nullopt: nobody asks for it.
   std::optional<std::chrono::microseconds> watchdog() const;

@@ -1,5 +1,6 @@
 """The real dixisd on directories of its own, and the real dixisctl beside it."""
 
+import fcntl
 import json
 import os
 import select
@@ -121,17 +122,23 @@ class Daemon:
             raise AssertionError(f"dixisd ended with {self.expected_exit}:\n{self.stderr()}")
         return self
 
+    def passed_descriptors(self) -> list[int]:
+        """What it inherits beside the usual three."""
+        return []
+
     def spawn(self):
         """Starts it and doesn't wait: for the daemons that are expected to refuse."""
         assert self.process is None or self.process.poll() is not None, "it still runs"
-        self._ready, theirs = os.pipe()
+        self._ready, low = os.pipe()
+        theirs = fcntl.fcntl(low, fcntl.F_DUPFD, 100)  # above what a service manager passes
+        os.close(low)
         with open(self.stderr_file, "ab") as stderr:
             self.process = subprocess.Popen(
                 [*self.command(), "--ready-fd", str(theirs)],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                pass_fds=[theirs],
+                pass_fds=[theirs, *self.passed_descriptors()],
                 env={**os.environ, **SANITIZER_ENV, **self.env},
             )
         os.close(theirs)

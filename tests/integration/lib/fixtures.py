@@ -11,8 +11,8 @@ def make_daemon(request):
     """Makes daemons: make_daemon(config).start(). Each is stopped and checked at the test's end."""
     made: list[Daemon] = []
 
-    def make(config: str | dict = "", **options) -> Daemon:
-        made.append(Daemon(config, **options))
+    def make(config: str | dict = "", kind=Daemon, **options) -> Daemon:
+        made.append(kind(config, **options))
         return made[-1]
 
     yield make

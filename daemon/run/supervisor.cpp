@@ -136,6 +136,7 @@ Task<void> Supervisor::Impl::take_back() {
   // counts when it is taken back.
   auto unfinished = operations.take_back();
   co_await remember_again(unfinished);
+  for (const auto& [name, app] : apps) services.sockets.claim(app.spec);
   std::vector<Stray> strays;
   const auto serving = serving_generations(records.records);
   const auto number_of = [&](const GenerationRecord& record) {

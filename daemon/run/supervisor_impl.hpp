@@ -116,6 +116,9 @@ struct Supervisor::Impl {
   Task<Outcome> reload_one(Target target, Instance::ReloadOptions options, Instance::Report report);
   Task<Outcome> reload_in_turn(Target target, Instance::ReloadOptions options,
                                std::shared_ptr<void> all, Instance::Report report);
+  Task<Outcome> reload_for_build(Target target, machine::Reason reason, Instance::Report report);
+  Task<Outcome> resume_reload(Target target, machine::Reason reason, bool or_restart,
+                              std::uint64_t first, Instance::Report report);
   Milliseconds reload_deadline(const Target& target) const;
   void take_place(const InstancePtr& old, const InstancePtr& heir);
   std::vector<InstancePtr> besides();

@@ -17,6 +17,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/slot_record.hpp"
 #include "daemon/run/verb_lane.hpp"
 
 namespace dixis {
@@ -60,6 +61,13 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
+
+  /// What a predecessor noted of the slot; before anything is taken back (instance_memory.cpp).
+  void remember(const SlotRecord& record);
+  /// Goes on where that left a slot without a generation: its backoff, its failure.
+  void take_up(Desired desired);
+  /// What follows the end of a lost generation, once nothing of it is left.
+  void note_lost(std::uint64_t generation, bool proven, Desired desired);
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -105,6 +113,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   machine::Policy policy() const { return {spec_.start, spec_.stop, spec_.restart}; }
   bool runs(std::uint64_t generation) const;
   void spawn(Task<void> task);
+  void note_slot();
   void publish(Event event) const;
 
   // From launch to death (instance_launch.cpp).
@@ -211,6 +220,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   AppSpec spec_;
   std::uint32_t number_;
   machine::Slot slot_;
+  std::optional<SlotRecord> noted_;  ///< what the runtime directory holds of the slot
   std::deque<machine::Event> pending_;
   bool applying_ = false;
   std::shared_ptr<Generation> generation_;

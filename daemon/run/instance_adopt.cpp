@@ -16,6 +16,10 @@ void Instance::record_lost(const GenerationRecord& record) {
   Death death;
   death.at = wall_clock_now();
   death.generation = record.generation;
+  if (noted_ && noted_->generation == record.generation && noted_->ended_for) {
+    death.cause = noted_->ended_for->cause;  // it was asked to end before
+    death.detail = noted_->ended_for->detail;
+  }
   death.message = death_message(death);
   slot_.restarts = record.restarts;
   last_death_ = death;
@@ -40,7 +44,8 @@ void Instance::record_lost(const GenerationRecord& record) {
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
   const auto generation = std::make_shared<Generation>();
   generation->number = record.generation;
-  generation->adopted = true;
+  // After an upgrade it still is our child.
+  generation->adopted = !services_.reaper.hold_child(process);
   generation->tree = {record.tree_mark, process.pid, process.start_ticks};
   generation->process = std::move(process);
   generation->exec_ms = record.started_boot_ms;
@@ -59,8 +64,12 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
     const auto carried = services_.capture.adopt(spec_.name, generation->process.pid);
     if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
-  apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
-                         record.consecutive_failures});
+  machine::Adopted adopted{record.generation, record.phase == Phase::online, record.restarts,
+                           record.consecutive_failures};
+  if (noted_) adopted.before = from_record(*noted_);
+  adopted.age = Milliseconds(std::max<std::int64_t>(boottime_ms() - record.started_boot_ms, 0));
+  apply(std::move(adopted));
+  generation->unwell_before = slot_.state == State::unhealthy;
   spawn(watch(generation));
   spawn(end_orphaned_probes());
   if (serves(record.generation)) spawn(resume(generation));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/run/handover.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/run/targets.hpp"
@@ -49,9 +50,12 @@ struct Supervisor::Impl {
     GenerationRecord record{};  ///< goes last: another crash must not make anybody forget the tree
     TreeKey tree{};
     Milliseconds grace{};
+    InstancePtr lost_by{};  ///< the slot whose generation this was
   };
   void forget(const GenerationRecord& record) const;
   Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
+  void recall_slots();
+  void take_up_slots(const std::vector<Stray>& strays);
   Task<void> boot(std::vector<Stray> strays);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
@@ -86,6 +90,13 @@ struct Supervisor::Impl {
   std::vector<std::string> after_of(const std::string& app) const;
   Milliseconds start_deadline(const std::string& app) const;
   Milliseconds lane_deadline(const Target& target) const;
+
+  // Upgrade (supervisor_upgrade.cpp).
+  UpgradeTerms upgrade_terms{};
+  Throttle upgrades{1};  ///< one at a time
+  Task<Result<std::string>> probe_candidate(int image, Handover handover);
+  Task<void> quiesce();
+  std::vector<std::string> arguments(const std::filesystem::path& program) const;
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller);

@@ -35,6 +35,9 @@ Task<varlink::Reply> remove(CallContext context);
 // events.cpp
 Task<varlink::Reply> subscribe(CallContext context);
 
+// upgrade.cpp
+Task<varlink::Reply> upgrade(CallContext context);
+
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);
 

@@ -19,6 +19,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/slot_record.hpp"
 #include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
@@ -87,6 +88,12 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);
   }
+  /// What a predecessor noted of the slot; before anything is taken back (instance_memory.cpp).
+  void remember(const SlotRecord& record);
+  /// Goes on where that left a slot without a generation: its backoff, its failure.
+  void take_up(Desired desired);
+  /// What follows the end of a lost generation, once nothing of it is left.
+  void note_lost(std::uint64_t generation, bool proven, Desired desired);
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -154,6 +161,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   machine::Policy policy() const { return {spec_.start, spec_.stop, spec_.restart}; }
   bool runs(std::uint64_t generation) const;
   void spawn(Task<void> task);
+  void note_slot();
   void publish(Event event) const;
 
   // From launch to death (instance_launch.cpp).
@@ -310,6 +318,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   AppSpec spec_;
   std::uint32_t number_;
   machine::Slot slot_;
+  std::optional<SlotRecord> noted_;  ///< what the runtime directory holds of the slot
   std::deque<machine::Event> pending_;
   bool applying_ = false;
   std::shared_ptr<Generation> generation_;

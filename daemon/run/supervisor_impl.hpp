@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/run/handover.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/run/targets.hpp"
@@ -54,6 +55,7 @@ struct Supervisor::Impl {
     GenerationRecord record{};  ///< goes last: another crash must not make anybody forget the tree
     TreeKey tree{};
     Milliseconds grace{};
+    InstancePtr lost_by{};  ///< the slot whose generation this was
   };
   void forget(const GenerationRecord& record) const;
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
@@ -61,6 +63,8 @@ struct Supervisor::Impl {
   Task<void> hold_sockets();
   Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished, bool damaged);
   Task<void> begin_boot(bool damaged);
+  void recall_slots();
+  void take_up_slots(const std::vector<Stray>& strays);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
   Task<void> settle_deaths();
@@ -128,6 +132,12 @@ struct Supervisor::Impl {
       const std::vector<GenerationRecord>& records) const;
   void retire_record(GenerationRecord record, Process process);
   static Outcome refused_as_leaving(const InstancePtr& instance);
+  // Upgrade (supervisor_upgrade.cpp).
+  UpgradeTerms upgrade_terms{};
+  Throttle upgrades{1};  ///< one at a time
+  Task<Result<std::string>> probe_candidate(int image, Handover handover);
+  Task<void> quiesce();
+  std::vector<std::string> arguments(const std::filesystem::path& program) const;
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

@@ -198,10 +198,13 @@ def test_stop_stops_the_apps_in_order_and_nothing_comes_back_by_being_asked(mach
 
 def test_after_power_cuts_what_should_run_comes_back(machine):
     machine.ctl("stop", "db")
+    recorded = machine.root / "var/lib/dixis/deaths.jsonl"
+    kernel.eventually(lambda: recorded.exists() and '"app":"db"' in recorded.read_text(), "its death is on the disk")
     machine.cut_power()
     machine.boot()
     machine.await_online("web")
     assert machine.row("db")["state"] == "stopped"
+    assert "stopped by `dixisctl stop`" in machine.ctl("why", "db").stdout
     machine.ctl("start", "db")
     machine.cut_power()
     machine.boot()

@@ -170,11 +170,11 @@ Task<void> Supervisor::Impl::take_back() {
   }
   for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
   take_up_slots(strays);
+  if (!records.reports.empty()) suspect_slots();
   services.keeper.drop_unclaimed();
   services.reaper.begin();  // what it holds of the predecessor's children is known now
   for (const auto& one : unfinished) reserve_generations(one);
-  asio::co_spawn(services.loop,
-                 boot(std::move(strays), std::move(unfinished), !records.reports.empty()),
+  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
                  [](const std::exception_ptr& error) {
                    if (error) std::rethrow_exception(error);
                  });
@@ -194,8 +194,8 @@ void Supervisor::Impl::take_up_slots(const std::vector<Stray>& strays) {
 
 /// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
 /// the predecessor had under way.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished,
-                                  bool damaged) {
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
+                                  std::vector<KnownOperation> unfinished) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
@@ -204,7 +204,7 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays, std::vector<KnownOp
                              desired_of(*stray.lost_by));
   }
   co_await hold_sockets();
-  co_await begin_boot(damaged);
+  begin_boot();
   for (const auto& one : unfinished) resume(one);
 }
 
@@ -229,16 +229,27 @@ Task<void> Supervisor::Impl::hold_sockets() {
   }
 }
 
-Task<void> Supervisor::Impl::begin_boot(bool damaged) {
-  auto all = resolve_targets(apps, {});
+void Supervisor::Impl::suspect_slots() {
+  for (const auto& target : resolve_targets(apps, {})) {
+    if (!target.instance->slot().current) suspects.insert(target.instance);
+  }
+}
+
+/// Whether processes with the slot's mark live without a record.
+Task<bool> Supervisor::Impl::held_back(InstancePtr instance) {
+  if (!suspects.contains(instance)) co_return false;
+  if (co_await instance->held_back()) co_return true;
+  suspects.erase(instance);
+  co_return false;
+}
+
+void Supervisor::Impl::begin_boot() {
   std::vector<Target> targets;
-  for (auto& target : all) {
+  for (auto& target : resolve_targets(apps, {})) {
     const auto& slot = target.instance->slot();
     const bool goes_on =
         slot.current || slot.state == State::backoff || slot.state == State::failed;
     if (goes_on || desired_of(*target.instance) == Desired::down) continue;
-    const auto instance = target.instance;
-    if (damaged && co_await instance->held_back()) continue;
     // Before any of them begins: those that come later wait for these.
     target.instance->expect_start(true);
     targets.push_back(std::move(target));

@@ -29,7 +29,9 @@ struct Supervisor::Impl {
   std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
-  Throttle loads{1};                ///< one at a time
+  Throttle loads{1};  ///< one at a time
+  /// Slots without a record after one couldn't be read: nothing is started beside what may live.
+  std::set<InstancePtr> suspects{};
   std::set<std::string> leaving{};  ///< apps that a load takes away: nothing starts them any more
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
@@ -61,8 +63,10 @@ struct Supervisor::Impl {
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
                           std::vector<Stray>& strays);
   Task<void> hold_sockets();
-  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished, bool damaged);
-  Task<void> begin_boot(bool damaged);
+  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
+  void suspect_slots();
+  Task<bool> held_back(InstancePtr instance);
+  void begin_boot();
   void recall_slots();
   void take_up_slots(const std::vector<Stray>& strays);
   Task<bool> runs_still(GenerationRecord record);

@@ -114,12 +114,9 @@ Task<Outcome> Supervisor::Impl::resume_reload(Target target, machine::Reason rea
   const bool serves = slot.current && slot.current->phase == machine::Phase::serving;
   if (serves && slot.current->generation >= first) {
     const auto status = target.instance->status(Desired::up);
-    co_return Outcome{status.app,
-                      status.instance,
-                      true,
-                      "reloaded, and taken back by a new dixisd",
-                      status.pid,
-                      status.generation};
+    co_return Outcome{status.app, status.instance,
+                      true,       "reloaded, and taken back by a new dixisd",
+                      status.pid, status.generation};
   }
   Instance::ReloadOptions options;
   options.reason = std::move(reason);

@@ -47,7 +47,7 @@ constexpr std::array kVerbs{
     Verb{"load", "", "LoadConfig", kOperator, "[FILE] [--dry-run]",
          "check and load the configuration; --dry-run shows what would change", false},
     Verb{"upgrade", "", "Upgrade", kOwner, "[BINARY]",
-         "replace the running daemon; apps go on", false, false},
+         "replace the running daemon; apps go on", false},
     Verb{"version", "", "", kViewer, "", "show the versions of client and daemon", false},
     Verb{"completion", "", "", kViewer, "bash|zsh|fish", "print the completion of a shell", false},
 };

@@ -33,6 +33,7 @@ constexpr std::array kEntries{
     Entry{"signal", send_signal},
     Entry{"check", check},
     Entry{"load", load},
+    Entry{"upgrade", upgrade},
     Entry{"why", why},
     Entry{"probe", probe},
     Entry{"logs", logs},

@@ -39,7 +39,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "LoadConfig", handlers::load_config},
     Method{kSupervisor, "Add", handlers::add},
     Method{kSupervisor, "Remove", handlers::remove},
-    Method{kSupervisor, "Upgrade", nullptr},
+    Method{kSupervisor, "Upgrade", handlers::upgrade},
     Method{kSupervisor, "Shutdown", handlers::shutdown},
 };
 

@@ -45,6 +45,8 @@ Task<varlink::Reply> subscribe(CallContext context);
 
 // logs.cpp
 Task<varlink::Reply> logs(CallContext context);
+// upgrade.cpp
+Task<varlink::Reply> upgrade(CallContext context);
 
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);

@@ -218,7 +218,7 @@ def test_usage(ctl, words):
     assert done.stderr != ""
 
 
-@pytest.mark.parametrize("verb", ["reload", "upgrade"])
+@pytest.mark.parametrize("verb", ["upgrade"])
 def test_not_in_this_version(ctl, verb):
     done = ctl(verb, "frontend")
     assert done.returncode == 1

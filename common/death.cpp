@@ -1,5 +1,6 @@
 #include "common/death.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace dixis {
@@ -12,9 +13,23 @@ constexpr std::array<std::string_view, 32> kSignalNames = {
     "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
     "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS"};
 
+/// Signals that the kernel sends for what a program does.
+constexpr std::array<std::string_view, 7> kFaults = {"SIGSEGV", "SIGBUS",  "SIGFPE", "SIGILL",
+                                                     "SIGSYS",  "SIGXCPU", "SIGXFSZ"};
+
 std::string with_detail(std::string text, const Death& death) {
   if (!death.detail.empty()) text += ": " + death.detail;
   return text;
+}
+
+/// ", child of bash (pid 4), sshd (pid 3), init (pid 1)"
+std::string ancestry_words(const std::vector<Ancestor>& parents) {
+  std::string words;
+  for (const Ancestor& one : parents) {
+    words += (words.empty() ? ", child of " : ", ") + one.comm + " (pid " +
+             std::to_string(one.pid) + ")";
+  }
+  return words;
 }
 
 std::string sender_words(const Death& death) {
@@ -28,6 +43,7 @@ std::string sender_words(const Death& death) {
   if (sender.exe) facts += ", " + *sender.exe;
   std::string words = sender.comm ? "sent by " + *sender.comm + " (" + facts + ")"
                                   : "sent by a process whose name is unknown (" + facts + ")";
+  words += ancestry_words(sender.parents);
   if (!death.detail.empty()) words += ": " + death.detail;
   return words;
 }
@@ -92,7 +108,10 @@ std::string signal_words(const Death& death) {
 
 std::string itself_words(const Death& death) {
   if (death.how == How::signaled) {
-    return with_detail(how_words(death) + ", which it raised itself", death);
+    const bool fault = std::find(kFaults.begin(), kFaults.end(), death.signal.value_or("")) !=
+                       kFaults.end();
+    const std::string by = fault ? ", a fault of its own" : ", which it raised itself";
+    return with_detail(how_words(death) + by, death);
   }
   return with_detail(how_words(death), death);
 }

@@ -45,14 +45,22 @@ BOOST_DESCRIBE_ENUM(Cause, itself, signal_from, oom_app, oom_machine, unhealthy,
                     start_timeout, verb, config, new_build, memory_threshold, shutdown, adopter,
                     unknown)
 
+/// A process that another one descends from.
+struct Ancestor {
+  std::int64_t pid{};
+  std::string comm{};
+};
+BOOST_DESCRIBE_STRUCT(Ancestor, (), (pid, comm))
+
 /// Who sent a signal. What could not be read any more is null.
 struct Sender {
   std::int64_t pid{};
   std::optional<std::string> comm{};
   std::optional<std::string> exe{};
   std::optional<std::int64_t> uid{};
+  std::vector<Ancestor> parents{};  ///< its parent first; empty if it was gone already
 };
-BOOST_DESCRIBE_STRUCT(Sender, (), (pid, comm, exe, uid))
+BOOST_DESCRIBE_STRUCT(Sender, (), (pid, comm, exe, uid, parents))
 
 /// The record of a generation's end.
 struct Death {
@@ -135,7 +143,7 @@ struct InstanceStatus {
   std::optional<std::int64_t> uptime_ms{};
   std::optional<double> cpu_percent{};          ///< of one core
   std::optional<std::int64_t> cpu_window_ms{};  ///< what cpu_percent is the mean of
-  std::optional<std::int64_t> memory_bytes{};   ///< resident, the whole tree's
+  std::optional<std::int64_t> memory_bytes{};   ///< the whole tree's; see Description
   std::optional<std::int64_t> port{};
   std::optional<Health> health{};
   std::optional<Build> build{};
@@ -156,8 +164,12 @@ struct TreeProcess {
   std::string command{};
   std::optional<std::string> user{};
   std::int64_t memory_bytes{};
+  std::optional<std::string> exe{};       ///< its executable; null: unreadable
+  std::optional<double> cpu_percent{};    ///< of one core, mean since its start
+  std::optional<std::string> stranger{};  ///< why it doesn't belong to the app; null: it does
 };
-BOOST_DESCRIBE_STRUCT(TreeProcess, (), (pid, parent, command, user, memory_bytes))
+BOOST_DESCRIBE_STRUCT(TreeProcess, (),
+                      (pid, parent, command, user, memory_bytes, exe, cpu_percent, stranger))
 
 /// One step of the last start, for `describe`.
 struct TimelineStep {
@@ -186,16 +198,19 @@ struct Description {
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
   std::string memory_source{};  ///< "tree" (sum of its processes) or "cgroup"
+  std::optional<std::string> cgroup{};  ///< its directory; null: it has none of its own
+  std::vector<std::string> limits{};    ///< "memory 1G", with what is wrong where it isn't in force
 };
 BOOST_DESCRIBE_STRUCT(Description, (),
                       (status, command, resolved_command, cwd, user, defined_at, out_log, err_log,
                        environment, listeners, tree, timeline, health_history, death, after, tags,
-                       memory_source))
+                       memory_source, cgroup, limits))
 
 /// Something that happened, as `events` streams it.
 struct Event {
   std::string at{};    ///< RFC 3339, UTC, milliseconds
-  std::string type{};  ///< "state", "spawned", "proven", "death", "verb", "config", "warning"
+  std::string type{};  ///< "state", "spawned", "proven", "death", "verb", "config", "stranger",
+                       ///< "warning"
   std::optional<std::string> app{};
   std::optional<std::uint32_t> instance{};
   std::optional<std::uint64_t> generation{};

@@ -36,6 +36,9 @@ DefaultPaths default_paths(const PathFacts& facts);
 /// The socket's name in a runtime directory.
 inline constexpr const char* kSocketName = "control.sock";
 
+/// Beside it, for a client that finds no daemon: which logs there are.
+inline constexpr const char* kLogPlacesName = "logs.json";
+
 /// Where a client looks, in this order, for the first that exists: $DIXIS_SOCKET alone if set;
 /// as root /run/dixis/control.sock; otherwise the user's own, then the system's.
 std::vector<std::filesystem::path> socket_candidates(const PathFacts& facts);

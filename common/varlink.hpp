@@ -71,6 +71,7 @@ inline constexpr std::string_view kInvalidParameter = "org.varlink.service.Inval
 inline constexpr std::string_view kPermissionDenied = "org.varlink.service.PermissionDenied";
 inline constexpr std::string_view kExpectedMore = "org.varlink.service.ExpectedMore";
 inline constexpr std::string_view kNoSuchApp = "gr.dixis.Supervisor.NoSuchApp";
+inline constexpr std::string_view kNoSuchOperation = "gr.dixis.Supervisor.NoSuchOperation";
 inline constexpr std::string_view kConfigInvalid = "gr.dixis.Supervisor.ConfigInvalid";
 inline constexpr std::string_view kFailed = "gr.dixis.Supervisor.Failed";
 inline constexpr std::string_view kLimitExceeded = "gr.dixis.Supervisor.LimitExceeded";

@@ -23,15 +23,18 @@ constexpr std::array kVerbs{
     Verb{"restart", "", "Restart", kOperator, "APP... [--no-wait] [--force]",
          "check, stop, start, and prove the new process; --force skips the check; --no-wait is refused "
          "while a build is under way", true},
-    Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait]",
-         "replace without losing a request", true, false},
+    Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait] [--or-restart]",
+         "replace without losing a request: the new process is proven beside the old one, which then "
+         "finishes what it has begun; --or-restart accepts a gap where that can't be", true},
     Verb{"add", "", "Add", kOwner,
          "NAME [--cwd DIR] [--user USER] [--env K=V]... [--port PORT] -- COMMAND...",
          "write apps.d/NAME.yaml, load it, and prove the app", false},
     Verb{"remove", "", "Remove", kOwner, "NAME", "stop an app and remove what add wrote", true},
     Verb{"ping", "", "Ping", kViewer, "", "ask whether the daemon answers", false},
     Verb{"probe", "", "Probe", kViewer, "APP...", "ask an app for its health now", true},
-    Verb{"logs", "", "Logs", kViewer, "[APP...]", "show what apps wrote", true, false},
+    Verb{"logs", "", "Logs", kViewer,
+         "[APP...] [-f] [-n LINES] [--since TIME] [--until TIME] [--grep RE] [--err|--out]",
+         "show what apps wrote, merged by time; -f goes on with what they write", true},
     Verb{"events", "", "Subscribe", kViewer, "[APP...]",
          "show what happens, as it happens, until Ctrl-C", true},
     Verb{"why", "", "Deaths", kViewer, "APP... [--all]", "explain the last death of an app, or all",
@@ -75,6 +78,8 @@ Permission permission_of(std::string_view method) {
   const auto found = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& verb) {
     return !method.empty() && verb.method == method;
   });
+  // Who may begin one of them; whose it is, the handler looks at.
+  if (method == "Follow") return Permission::operator_;
   // What no verb names (Shutdown, what a later version adds) is the owner's.
   return found == kVerbs.end() ? Permission::owner : found->permission;
 }

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "ctl/moment.hpp"
+
 namespace dixis::ctl {
 namespace {
 
@@ -23,6 +25,7 @@ constexpr std::array kOptions{
     Option{"--version", "", "", "show this program's version"},
     Option{"--no-wait", "", "start stop restart reload", "return once the daemon has accepted it"},
     Option{"--force", "", "restart", "skip the check before the running process is touched"},
+    Option{"--or-restart", "", "reload", "restart an app that can't be reloaded without a gap"},
     Option{"--dry-run", "", "load", "show what would change; change nothing"},
     Option{"--all", "", "why", "every death that is kept, not only the last one"},
     Option{"--tree", "", "signal", "signal each process of the tree, not only the leader"},
@@ -30,6 +33,21 @@ constexpr std::array kOptions{
     Option{"--user", "USER", "add", "the user that the app runs as"},
     Option{"--env", "K=V", "add", "a variable of the app's environment; may be repeated"},
     Option{"--port", "PORT", "add", "the port that the app listens on"},
+    Option{"--follow", "", "logs", "go on with what is written, over restarts; also -f"},
+    Option{"--lines", "LINES", "logs",
+           "the last so many lines, or `all` (100; with --since or --until: all); also -n, --tail"},
+    Option{"--since", "TIME", "logs",
+           "from a time on: 10m (ago), 14:30, '2026-01-02 14:30', yesterday, @1767360600"},
+    Option{"--until", "TIME", "logs", "until a time"},
+    Option{"--grep", "RE", "logs", "only lines that a regular expression matches (RE2)"},
+    Option{"--err", "", "logs", "only standard error"},
+    Option{"--out", "", "logs", "only standard output"},
+    Option{"--instance", "N", "logs", "only this instance of each app"},
+    Option{"--last-life", "", "logs", "only the process that ended last, of each instance"},
+    Option{"--timestamps", "", "logs", "the time before each line"},
+    Option{"--names", "", "logs",
+           "the app's name before each line, also where the output is no terminal"},
+    Option{"--nostream", "", "logs", "as pm2 has it: don't follow, which is so without -f"},
 };
 
 Failure usage(std::string message, std::string hint = "see `dixisctl --help`") {
@@ -113,9 +131,14 @@ class Reader {
   Answer<void> option(const std::string& word) {
     if (word == "-h") return set(*find("--help"), {});
     if (word == "-v") return set(*find("--verbose"), {});
+    if (word == "-f") return set(*find("--follow"), {});
+    if (word.starts_with("-n") && !word.starts_with("--")) {
+      return word.size() > 2 ? set(*find("--lines"), word.substr(word[2] == '=' ? 3 : 2))
+                             : with_value(*find("--lines"), "-n");
+    }
     const std::size_t equals = word.find('=');
     const string_view name = string_view(word).substr(0, equals);
-    const Option* option = find(name);
+    const Option* option = find(name == "--tail" ? "--lines" : name);
     if (option == nullptr) return usage("there is no option " + quoted(name), help_hint());
     const bool joined = equals != std::string::npos;
     if (option->value.empty()) {
@@ -123,12 +146,16 @@ class Reader {
       return set(*option, {});
     }
     if (joined) return set(*option, word.substr(equals + 1));
+    return with_value(*option, name);
+  }
+
+  Answer<void> with_value(const Option& option, string_view name) {
     if (at_ == words_.size()) {
       return usage("option " + std::string(name) + " needs a value: " + std::string(name) + " " +
-                       std::string(option->value),
+                       std::string(option.value),
                    help_hint());
     }
-    return set(*option, words_[at_++]);
+    return set(option, words_[at_++]);
   }
 
   Answer<void> set(const Option& option, const std::string& value) {
@@ -138,21 +165,34 @@ class Reader {
     if (name == "--silence-timeout") return duration(option, value, out_.silence_timeout);
     if (name == "--port") return port(value);
     if (name == "--env") return variable(value);
-    const std::array<std::pair<string_view, bool*>, 9> flags{{{"--json", &out_.json},
-                                                              {"--verbose", &out_.verbose},
-                                                              {"--help", &out_.help},
-                                                              {"--version", &out_.version},
-                                                              {"--no-wait", &out_.no_wait},
-                                                              {"--force", &out_.force},
-                                                              {"--dry-run", &out_.dry_run},
-                                                              {"--tree", &out_.tree},
-                                                              {"--all", &out_.all}}};
+    if (name == "--lines") return lines(value);
+    if (name == "--instance") return instance(value);
+    if (name == "--since") return moment(option, value, out_.logs.since_ms);
+    if (name == "--until") return moment(option, value, out_.logs.until_ms);
+    const std::array<std::pair<string_view, bool*>, 16> flags{
+        {{"--json", &out_.json},
+         {"--verbose", &out_.verbose},
+         {"--help", &out_.help},
+         {"--version", &out_.version},
+         {"--no-wait", &out_.no_wait},
+         {"--force", &out_.force},
+         {"--or-restart", &out_.or_restart},
+         {"--dry-run", &out_.dry_run},
+         {"--tree", &out_.tree},
+         {"--all", &out_.all},
+         {"--follow", &out_.logs.follow},
+         {"--err", &out_.logs.err},
+         {"--out", &out_.logs.out},
+         {"--timestamps", &out_.logs.timestamps},
+         {"--names", &out_.logs.names},
+         {"--last-life", &out_.logs.last_life}}};
     for (const auto& [flag, target] : flags) {
       if (name == flag) *target = true;
     }
     if (name == "--socket") out_.socket = value;
     if (name == "--cwd") out_.cwd = value;
     if (name == "--user") out_.user = value;
+    if (name == "--grep") out_.logs.grep = value;
     return {};
   }
 
@@ -165,6 +205,35 @@ class Reader {
     }
     target = *parsed;
     return {};
+  }
+
+  template <class T>
+  static bool number(const std::string& value, std::optional<T>& target) {
+    const char* end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, target.emplace());
+    return error == std::errc() && stop == end;
+  }
+
+  Answer<void> lines(const std::string& value) {
+    out_.logs.lines.reset();
+    out_.logs.all_lines = value == "all";
+    if (out_.logs.all_lines || number(value, out_.logs.lines)) return {};
+    return usage("--lines " + quoted(value) + " is no number of lines", "write a number, or `all`");
+  }
+
+  Answer<void> instance(const std::string& value) {
+    if (number(value, out_.logs.instance)) return {};
+    return usage("--instance " + quoted(value) + " is no number",
+                 "instances of an app are counted from 0");
+  }
+
+  static Answer<void> moment(const Option& option, const std::string& value,
+                             std::optional<std::int64_t>& target) {
+    target = parse_moment(value, std::chrono::system_clock::now());
+    if (target) return {};
+    return usage(std::string(option.name) + " " + quoted(value) + " is no time",
+                 "write how long ago (10m), or when: 14:30, '2026-01-02 14:30:05', "
+                 "2026-01-02T14:30:05Z, today, yesterday, @SECONDS");
   }
 
   Answer<void> port(const std::string& value) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -12,6 +13,22 @@
 #include "ctl/failure.hpp"
 
 namespace dixis::ctl {
+
+/// What `logs` shows, and how.
+struct LogArguments {
+  bool follow = false;
+  std::optional<std::uint64_t> lines{};    ///< nullopt: not given
+  bool all_lines = false;                  ///< `--lines all`
+  std::optional<std::int64_t> since_ms{};  ///< Unix time
+  std::optional<std::int64_t> until_ms{};
+  std::optional<std::string> grep{};
+  std::optional<std::uint32_t> instance{};
+  bool err = false;
+  bool out = false;
+  bool timestamps = false;
+  bool names = false;
+  bool last_life = false;
+};
 
 /// A command line, read and checked.
 struct Arguments {
@@ -31,6 +48,7 @@ struct Arguments {
 
   bool no_wait = false;
   bool force = false;
+  bool or_restart = false;  ///< reload: accept a gap
   bool dry_run = false;
   bool tree = false;
   bool all = false;  ///< why: every death that is kept
@@ -38,6 +56,7 @@ struct Arguments {
   std::optional<std::string> user{};
   std::map<std::string, std::string> env{};
   std::optional<int> port{};
+  LogArguments logs{};
 };
 
 /// An option as --help and completion show it. Reading it is in arguments.cpp.

@@ -154,6 +154,34 @@ Answer<Client> Client::connect(const std::vector<fs::path>& candidates, millisec
   return Client(std::move(socket), path, timeout);
 }
 
+Answer<void> Client::pause(milliseconds duration) const {
+  pollfd interrupts{interrupts_.get(), POLLIN, 0};
+  if (::poll(&interrupts, 1, static_cast<int>(duration.count())) > 0) {
+    return Failure{Trouble::interrupted, "interrupted"};
+  }
+  return {};
+}
+
+Answer<void> Client::reconnect(Clock::time_point deadline) {
+  constexpr milliseconds kFirstPause{10};
+  constexpr milliseconds kLongestPause{200};
+  socket_ = UniqueFd();
+  reader_ = varlink::FrameReader{varlink::kMaxReplyBytes};
+  for (auto between = kFirstPause;; between = std::min(2 * between, kLongestPause)) {
+    // Also before the first attempt: the next daemon can't be there yet, and what hangs up on
+    // everybody isn't asked without end.
+    const auto paused = pause(std::min(between, left_until(deadline)));
+    if (!paused) return paused.error();
+    auto next = connect({path_}, std::max(left_until(deadline), milliseconds(1)));
+    if (next) {
+      socket_ = std::move(next->socket_);
+      daemon_ = next->daemon_;
+      return {};
+    }
+    if (Clock::now() >= deadline) return next.error();
+  }
+}
+
 void Client::catch_interrupts() {
   sigset_t set;
   sigemptyset(&set);
@@ -244,7 +272,11 @@ Answer<std::optional<varlink::Reply>> Client::receive(Clock::time_point until) {
 }
 
 Answer<boost::json::object> Client::ask(std::string_view method, boost::json::object parameters) {
-  const auto deadline = Clock::now() + timeout_;
+  return ask(method, std::move(parameters), Clock::now() + timeout_);
+}
+
+Answer<boost::json::object> Client::ask(std::string_view method, boost::json::object parameters,
+                                        Clock::time_point deadline) {
   const auto sent = send({std::string(method), std::move(parameters), false, false}, deadline);
   if (!sent) return sent.error();
   auto reply = receive(deadline);

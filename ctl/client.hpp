@@ -16,8 +16,7 @@ namespace dixis::ctl {
 
 using Clock = std::chrono::steady_clock;
 
-/// One connection to the daemon. Synchronous: each step waits on the socket until its deadline, and
-/// no step is ever tried again.
+/// One connection to the daemon. Synchronous: each step waits on the socket until its deadline.
 class Client {
  public:
   /// Connects to the first candidate that exists. Waits at most `timeout` where the daemon's
@@ -25,14 +24,20 @@ class Client {
   static Answer<Client> connect(const std::vector<std::filesystem::path>& candidates,
                                 std::chrono::milliseconds timeout);
 
+  /// Connects anew after the daemon is gone, as soon as the next one is there. The error is that of
+  /// the last attempt.
+  Answer<void> reconnect(Clock::time_point deadline);
+
   /// Sends a call; the whole of it has left when this returns.
   Answer<void> send(const varlink::Call& call, Clock::time_point deadline);
 
   /// The next reply, errors of the daemon as failures. nullopt when `until` came first.
   Answer<std::optional<varlink::Reply>> receive(Clock::time_point until);
 
-  /// One call, one reply, within the time that connect() was given.
+  /// One call, one reply, within the time that connect() was given, or until `deadline`.
   Answer<boost::json::object> ask(std::string_view method, boost::json::object parameters);
+  Answer<boost::json::object> ask(std::string_view method, boost::json::object parameters,
+                                  Clock::time_point deadline);
 
   /// From now on Ctrl-C is a failure of receive() instead of the end of this process.
   void catch_interrupts();
@@ -45,6 +50,7 @@ class Client {
  private:
   Client(UniqueFd socket, std::filesystem::path path, std::chrono::milliseconds timeout);
 
+  Answer<void> pause(std::chrono::milliseconds duration) const;
   Answer<void> wait(short events, Clock::time_point until, bool& ready);
   Failure closed() const;
 

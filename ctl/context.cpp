@@ -11,6 +11,18 @@ Answer<Client> connect(const Context& context) {
   return Client::connect(candidates, context.arguments.timeout);
 }
 
+Answer<boost::json::object> question(const Context& context, const std::string& method,
+                                     const boost::json::object& parameters) {
+  const auto deadline = Clock::now() + context.arguments.timeout;
+  auto client = connect(context);
+  if (!client) return client.error();
+  while (true) {
+    auto reply = client->ask(method, parameters, deadline);
+    const bool gone = !reply && reply.error().trouble == Trouble::closed;
+    if (!gone || !client->reconnect(deadline) || Clock::now() >= deadline) return reply;
+  }
+}
+
 Failure not_understood(const std::string& what) {
   return {Trouble::malformed, "the daemon's reply cannot be understood: " + what,
           "compare the versions with `dixisctl version`"};

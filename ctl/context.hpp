@@ -16,6 +16,10 @@ struct Context {
 /// Connects as the command line says.
 Answer<Client> connect(const Context& context);
 
+/// Asks what changes nothing: again, within the timeout, where the daemon is replaced meanwhile.
+Answer<boost::json::object> question(const Context& context, const std::string& method,
+                                     const boost::json::object& parameters);
+
 /// The operands as the `targets` of a call.
 boost::json::array targets_of(const Arguments& arguments);
 

@@ -42,6 +42,10 @@ Failure failure_of(const varlink::Reply& reply) {
     failure = {Trouble::shutting_down, "the daemon is shutting down and takes no more verbs",
                "start it again when it has ended"};
   }
+  if (name == varlink::error::kNoSuchOperation) {
+    failure = {Trouble::no_such_operation, "the daemon knows nothing of this verb",
+               "look with `dixisctl list`"};
+  }
   if (name == varlink::error::kInvalidParameter) {
     failure = {Trouble::refused,
                either(message, "the daemon refused '" + text_of(parameters, "parameter") + "'"),

@@ -30,6 +30,7 @@ ExitCode exit_code(Trouble trouble) {
       return ExitCode::interrupted;
     case Trouble::malformed:
     case Trouble::output:
+    case Trouble::no_such_operation:
     case Trouble::not_implemented:
     case Trouble::refused:
       return ExitCode::failed;

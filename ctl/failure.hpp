@@ -44,6 +44,7 @@ enum class Trouble {
   no_such_app,
   config_invalid,
   shutting_down,
+  no_such_operation,  ///< a daemon that came later doesn't know the verb
   not_implemented,
   refused,  ///< any other error
 };

@@ -25,6 +25,7 @@ constexpr std::array kEntries{
     Entry{"start", start},
     Entry{"stop", stop},
     Entry{"restart", restart},
+    Entry{"reload", reload},
     Entry{"add", add},
     Entry{"remove", remove},
     Entry{"ping", ping},
@@ -35,6 +36,7 @@ constexpr std::array kEntries{
     Entry{"upgrade", upgrade},
     Entry{"why", why},
     Entry{"probe", probe},
+    Entry{"logs", logs},
     Entry{"version", version},
     Entry{"completion", completion},
 };

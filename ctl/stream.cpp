@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sys/random.h>
 
 #include "ctl/render/text.hpp"
 #include "ctl/render/units.hpp"
@@ -35,6 +36,13 @@ class ProgressView {
     draw();
   }
 
+  void daemon_gone() {
+    latest_ = Progress{};
+    latest_->message = "dixisd is gone; waiting for the next one";
+    if (context_.arguments.verbose) context_.console.say(latest_->message);
+    draw();
+  }
+
   void draw() {
     if (!context_.console.progress_visible()) return;
     const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - began_);
@@ -55,6 +63,21 @@ class ProgressView {
   std::optional<Progress> latest_;
 };
 
+/// An id that nobody else has.
+std::string new_operation_id() {
+  std::array<unsigned char, 16> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    return {};
+  }
+  std::string out;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const unsigned char byte : random) {
+    out += kDigits[byte >> 4U];
+    out += kDigits[byte & 15U];
+  }
+  return out;
+}
+
 /// Once the call has left, a failure of the wire leaves open what became of it.
 Failure with_outcome_unknown(Failure failure, bool accepted) {
   switch (failure.trouble) {
@@ -63,6 +86,7 @@ Failure with_outcome_unknown(Failure failure, bool accepted) {
     case Trouble::silent_stream:
     case Trouble::verb_overdue:
     case Trouble::malformed:
+    case Trouble::no_such_operation:
       failure.message += "; the verb's outcome is unknown";
       failure.hint = "look with `dixisctl list`; " + failure.hint;
       break;
@@ -84,16 +108,22 @@ class Conversation {
         client_(std::move(client)),
         call_(std::move(call)),
         view_(context, call_.doing),
-        deadline_(Clock::now(), context.arguments.timeout, context.arguments.silence_timeout) {}
+        id_(new_operation_id()),
+        deadline_(Clock::now(), context.arguments.timeout, context.arguments.silence_timeout) {
+    if (!id_.empty()) call_.parameters["operation"] = id_;
+  }
 
   Answer<boost::json::object> run() {
     client_.catch_interrupts();
-    const auto sent = client_.send({method_name(call_.method), call_.parameters, call_.wait, false},
-                                   deadline_.end());
+    auto sent = send_verb();
     if (!sent) return sent.error();
     while (true) {
       auto reply = client_.receive(std::min(deadline_.end(), view_.next_frame()));
-      if (!reply) return with_outcome_unknown(reply.error(), accepted_);
+      if (!reply) {
+        const auto again = go_on_after(reply.error());
+        if (!again) return with_outcome_unknown(again.error(), accepted_);
+        continue;
+      }
       if (!*reply) {
         if (Clock::now() >= deadline_.end()) {
           return with_outcome_unknown(client_.no_answer(deadline_.trouble(), deadline_.waited()),
@@ -109,12 +139,43 @@ class Conversation {
   }
 
  private:
+  Answer<void> send_verb() {
+    return client_.send({method_name(call_.method), call_.parameters, call_.wait, false},
+                        deadline_.end());
+  }
+
+  /// After a failure of the wire: asks the next daemon how the verb goes on. One that has never
+  /// heard of it gets the call itself, unless another has accepted it before.
+  Answer<void> go_on_after(const Failure& failure) {
+    if (failure.trouble == Trouble::no_such_operation && !accepted_) return send_verb();
+    if (failure.trouble != Trouble::closed || id_.empty()) return failure;
+    view_.daemon_gone();
+    const auto connected = client_.reconnect(deadline_.end());
+    if (!connected) return none_came(connected.error());
+    // One that hangs up on everybody is given up at the deadline.
+    if (Clock::now() >= deadline_.end()) return failure;
+    return client_.send(
+        {method_name("Follow"), {{"operation", id_}, {"wait", call_.wait}}, call_.wait, false},
+        deadline_.end());
+  }
+
+  static Failure none_came(Failure failure) {
+    if (failure.trouble == Trouble::interrupted) return failure;
+    failure.message =
+        "the daemon ended while the verb was under way, and none has come back; the verb's "
+        "outcome is unknown: " +
+        failure.message;
+    failure.hint += "; then look with `dixisctl list`";
+    return failure;
+  }
+
   Answer<void> hear(const boost::json::object& parameters) {
-    accepted_ = true;
     const auto reply = read_as<VerbReply>(parameters);
     if (!reply) return reply.error();
+    // The first one holds: daemons that die one after the other don't prolong it.
     std::optional<milliseconds> verb_deadline;
-    if (reply->deadline_ms) verb_deadline = milliseconds(*reply->deadline_ms);
+    if (reply->deadline_ms && !accepted_) verb_deadline = milliseconds(*reply->deadline_ms);
+    accepted_ = true;
     deadline_.heard(Clock::now(), verb_deadline);
     if (reply->operation) operation_ = *reply->operation;
     if (reply->progress) view_.step(*reply->progress);
@@ -130,6 +191,7 @@ class Conversation {
   Client client_;
   VerbCall call_;
   ProgressView view_;
+  std::string id_;  ///< of the operation, whichever daemon carries it out
   StreamDeadline deadline_;
   std::optional<std::string> operation_;
   bool accepted_ = false;

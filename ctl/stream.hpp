@@ -45,6 +45,8 @@ struct VerbCall {
 };
 
 /// Calls a verb, shows its progress, and returns its last reply, with the `operation` of the first.
+/// A daemon that dies or is replaced meanwhile is waited for: the next one tells how the verb went
+/// on. It is called again only if no daemon has ever heard of it.
 Answer<boost::json::object> carry_out(const Context& context, VerbCall call);
 
 /// The progress line: "⠋ restarting frontend: proving (2.1 s)", in at most `width` columns.

@@ -11,6 +11,7 @@
 
 #include "common/json.hpp"
 #include "common/version.hpp"
+#include "daemon/logs/log_reading.hpp"
 #include "daemon/model/config.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/file_limit.hpp"
@@ -85,7 +86,7 @@ struct Request {
 
 /// One load at a time: however many signals come during one, a single one follows.
 Task<void> load_when_asked(Supervisor& supervisor, Request& load) {
-  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP"};
+  const Caller caller{::getpid(), static_cast<std::int64_t>(::geteuid()), "SIGHUP", ""};
   while (!supervisor.shutting_down()) {
     while (!load.asked) co_await load.changed.wait();
     load.asked = false;
@@ -109,7 +110,8 @@ Task<void> end_on_sigterm(Supervisor& supervisor, ServiceBus* bus, End& end) {
 
 /// What systemd has to do with this process.
 struct Service {
-  explicit Service(asio::io_context& loop) : manager(loop) {
+  explicit Service(asio::io_context& loop)
+      : manager(loop, [](const std::string& what) { spdlog::warn("{}", what); }) {
     // The system's manager is meant: a user's has another bus and no dixis.slice.
     if (manager.present() && ::geteuid() == 0) bus.emplace();
   }
@@ -248,7 +250,7 @@ int serve(const Options& options, Config config, ControlSocket socket, int lock,
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
-  if (server.connection_count() > 0) ::_exit(kOk);
+  if (server.connection_count() > 0 || supervisor.log_reading().is_reading()) ::_exit(kOk);
   return kOk;
 }
 

@@ -133,10 +133,15 @@ void add_tree(Page& page, const Description& description) {
       ++depth;
       parent = found->parent;
     }
-    std::string line = std::string(2 * std::min<std::size_t>(depth, 16), ' ') +
-                       std::to_string(process.pid) + "  " + size_words(process.memory_bytes);
+    const std::string indent(2 * std::min<std::size_t>(depth, 16), ' ');
+    std::string line =
+        indent + std::to_string(process.pid) + "  " + size_words(process.memory_bytes);
+    if (process.cpu_percent) line += "  " + percent_words(*process.cpu_percent);
     if (process.user) line += "  " + *process.user;
-    lines.push_back(line + "  " + process.command);
+    line += "  " + process.command;
+    if (process.exe && !process.command.starts_with(*process.exe)) line += "  [" + *process.exe + "]";
+    lines.push_back(line);
+    if (process.stranger) lines.push_back(indent + "  STRANGER: " + *process.stranger);
   }
   page.lines("processes", lines);
 }
@@ -187,6 +192,8 @@ std::string page_of(const Description& description, bool with_instance, const Lo
   page.line("restarts", std::to_string(status.restarts) + " that nobody asked for");
   page.line("cpu", cpu_words(status));
   page.line("memory", usage_words(description));
+  page.lines("limits", description.limits);
+  page.line("cgroup", description.cgroup.value_or(""));
   page.line("port", status.port ? std::to_string(*status.port) : "");
   page.lines("listeners", description.listeners);
   page.line("health", status.health ? health_words(*status.health) : "");

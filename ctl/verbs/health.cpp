@@ -19,9 +19,8 @@ bool may_be_down(const Arguments& arguments, const InstanceStatus& instance) {
 }
 
 Answer<std::vector<InstanceStatus>> rows_of(const Context& context) {
-  auto client = connect(context);
-  if (!client) return client.error();
-  const auto reply = client->ask(method_name("List"), {{"targets", targets_of(context.arguments)}});
+  const auto reply =
+      question(context, method_name("List"), {{"targets", targets_of(context.arguments)}});
   if (!reply) return reply.error();
   if (const auto rows = array_of(*reply, "instances"); !rows) return rows.error();
   return field_of<std::vector<InstanceStatus>>(*reply, "instances");
@@ -31,11 +30,9 @@ Answer<std::vector<InstanceStatus>> rows_of(const Context& context) {
 
 Answer<ExitCode> why(const Context& context) {
   if (context.arguments.operands.empty()) return wrong_operands(context, "name an app, or 'all'");
-  auto client = connect(context);
-  if (!client) return client.error();
-  const auto reply =
-      client->ask(method_name("Deaths"), {{"targets", targets_of(context.arguments)},
-                                          {"limit", context.arguments.all ? kAllDeaths : 1}});
+  const auto reply = question(context, method_name("Deaths"),
+                              {{"targets", targets_of(context.arguments)},
+                               {"limit", context.arguments.all ? kAllDeaths : 1}});
   if (!reply) return reply.error();
   const auto records = array_of(*reply, "deaths");
   if (!records) return records.error();
@@ -55,10 +52,8 @@ Answer<ExitCode> probe(const Context& context) {
   if (context.arguments.operands.empty()) return wrong_operands(context, "name an app, or 'all'");
   Arguments patient = context.arguments;
   patient.timeout += kProbeTime;
-  auto client = connect(Context{patient, context.console});
-  if (!client) return client.error();
-  const auto reply =
-      client->ask(method_name("Probe"), {{"targets", targets_of(context.arguments)}});
+  const auto reply = question(Context{patient, context.console}, method_name("Probe"),
+                              {{"targets", targets_of(context.arguments)}});
   if (!reply) return reply.error();
   const auto reports = array_of(*reply, "probes");
   if (!reports) return reports.error();

@@ -9,13 +9,6 @@
 namespace dixis::ctl {
 namespace {
 
-Answer<boost::json::object> ask(const Context& context, const std::string& method,
-                                boost::json::object parameters) {
-  auto client = connect(context);
-  if (!client) return client.error();
-  return client->ask(method, std::move(parameters));
-}
-
 /// The instances that were named, themselves or by their app, and aren't online. Globs and 'all'
 /// name nothing in particular.
 std::string not_online(const Arguments& arguments, const std::vector<InstanceStatus>& instances) {
@@ -44,7 +37,7 @@ void warn_of_mismatch(const Context& context, const std::string& daemon) {
 Answer<ExitCode> list(const Context& context) {
   boost::json::object parameters;
   if (!context.arguments.operands.empty()) parameters["targets"] = targets_of(context.arguments);
-  const auto reply = ask(context, method_name("List"), std::move(parameters));
+  const auto reply = question(context, method_name("List"), std::move(parameters));
   if (!reply) return reply.error();
   const auto rows = array_of(*reply, "instances");
   if (!rows) return rows.error();
@@ -67,7 +60,7 @@ Answer<ExitCode> describe(const Context& context) {
     return wrong_operands(context, "name an app, or 'all'");
   }
   const auto reply =
-      ask(context, method_name("Describe"), {{"targets", targets_of(context.arguments)}});
+      question(context, method_name("Describe"), {{"targets", targets_of(context.arguments)}});
   if (!reply) return reply.error();
   const auto pages = array_of(*reply, "descriptions");
   if (!pages) return pages.error();
@@ -82,7 +75,7 @@ Answer<ExitCode> describe(const Context& context) {
 }
 
 Answer<ExitCode> ping(const Context& context) {
-  const auto reply = ask(context, method_name("Ping"), {});
+  const auto reply = question(context, method_name("Ping"), {});
   if (!reply) return reply.error();
   const auto version = field_of<std::string>(*reply, "version");
   if (!version) return version.error();
@@ -105,7 +98,7 @@ Answer<ExitCode> ping(const Context& context) {
 }
 
 Answer<ExitCode> version(const Context& context) {
-  const auto reply = ask(context, "org.varlink.service.GetInfo", {});
+  const auto reply = question(context, "org.varlink.service.GetInfo", {});
   std::string daemon;
   if (reply) {
     const auto read = field_of<std::string>(*reply, "version");
@@ -126,7 +119,7 @@ Answer<ExitCode> version(const Context& context) {
 }
 
 Answer<ExitCode> app_names(const Context& context) {
-  const auto reply = ask(context, method_name("List"), {});
+  const auto reply = question(context, method_name("List"), {});
   if (!reply) return ExitCode::done;
   const auto instances = field_of<std::vector<InstanceStatus>>(*reply, "instances");
   if (!instances) return ExitCode::done;

@@ -38,6 +38,12 @@ Answer<ExitCode> restart(const Context& context) {
   return operate(context, "restarting", std::move(parameters));
 }
 
+Answer<ExitCode> reload(const Context& context) {
+  boost::json::object parameters;
+  if (context.arguments.or_restart) parameters["or_restart"] = true;
+  return operate(context, "reloading", std::move(parameters));
+}
+
 Answer<ExitCode> send_signal(const Context& context) {
   const Arguments& arguments = context.arguments;
   if (arguments.operands.size() < 2) {

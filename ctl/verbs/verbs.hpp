@@ -21,6 +21,7 @@ Answer<ExitCode> probe(const Context& context);
 Answer<ExitCode> start(const Context& context);
 Answer<ExitCode> stop(const Context& context);
 Answer<ExitCode> restart(const Context& context);
+Answer<ExitCode> reload(const Context& context);
 Answer<ExitCode> send_signal(const Context& context);
 
 // configure.cpp: what changes the configuration
@@ -36,6 +37,9 @@ Answer<ExitCode> check(const Context& context);
 
 // events.cpp
 Answer<ExitCode> events(const Context& context);
+
+// logs.cpp
+Answer<ExitCode> logs(const Context& context);
 
 // completion.cpp
 Answer<ExitCode> completion(const Context& context);

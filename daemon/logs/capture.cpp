@@ -1,17 +1,14 @@
 #include "daemon/logs/capture.hpp"
 
-#include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <fcntl.h>
-#include <fstream>
 #include <future>
+#include <map>
 #include <optional>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
 #include "daemon/logs/carrier.hpp"
+#include "daemon/logs/pipe.hpp"
 #include "daemon/logs/printable.hpp"
 #include "daemon/logs/within.hpp"
 
@@ -20,81 +17,16 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kPipeBytes = 1 << 20;
-constexpr off_t kTailBytes = 4096;
-/// The disk may hang; who asks for a mark or for lines may not.
+constexpr std::size_t kTailBytes = 4096;
+/// The disk may hang; who asks for lines may not.
 constexpr std::chrono::milliseconds kAnswerLimit{500};
+constexpr std::chrono::milliseconds kVerbLimit{5000};
 constexpr std::chrono::milliseconds kFinishLimit{1000};
-/// A mark that wasn't told in time: no line counts as written after it.
-constexpr std::int64_t kUnknownOffset = -1;
+constexpr const char* kIntentFile = "logs.intent";
 
-struct Pipe {
-  UniqueFd read_end;
-  UniqueFd app_end;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2] = {-1, -1};
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno_error("cannot make a pipe", errno);
-  Pipe pipe{UniqueFd(ends[0]), {}};
-  const UniqueFd write_end(ends[1]);
-  // Fewer bytes are allowed to a user who has many pipes: then it keeps the size that it has.
-  (void)::fcntl(write_end.get(), F_SETPIPE_SZ, kPipeBytes);
-  const std::string again = "/proc/self/fd/" + std::to_string(write_end.get());
-  pipe.app_end.reset(::open(again.c_str(), O_RDWR | O_CLOEXEC));
-  if (!pipe.app_end) return errno_error("cannot open a pipe again through " + again, errno);
-  return pipe;
-}
-
-/// Our pipes are open for reading and writing in the app. One that the app made itself (`| tee`) is
-/// not ours to read.
-bool open_for_both(const std::string& process, int fd) {
-  std::ifstream info(process + "/fdinfo/" + std::to_string(fd));
-  for (std::string key, value; info >> key >> value;) {
-    if (key == "flags:") return (std::stoi(value, nullptr, 8) & O_ACCMODE) == O_RDWR;
-  }
-  return false;
-}
-
-struct Adopted {
-  UniqueFd read_end{};
-  ino_t inode = 0;
-};
-
-Result<Adopted> reopen(const std::string& process, int fd) {
-  const std::string path = process + "/fd/" + std::to_string(fd);
-  const std::string what = "cannot take back the output of a process through " + path;
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return errno_error(what, errno);
-  if (!S_ISFIFO(facts.st_mode) || !open_for_both(process, fd)) {
-    return Error{what + ": it is not a pipe of ours",
-                 "the process redirected it; what it writes there is not in the log"};
-  }
-  Adopted adopted{UniqueFd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), facts.st_ino};
-  if (!adopted.read_end) return errno_error(what, errno);
-  return adopted;
-}
-
-std::int64_t size_of(const std::filesystem::path& file) {
-  struct stat facts {};
-  return ::stat(file.c_str(), &facts) == 0 ? facts.st_size : 0;
-}
-
-/// At most kTailBytes from the end of what follows `offset`, whole lines if there are any.
-std::string read_tail(const std::filesystem::path& file, std::int64_t offset) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat facts {};
-  if (offset == kUnknownOffset || !fd || ::fstat(fd.get(), &facts) != 0) return {};
-  const off_t since = offset <= facts.st_size ? offset : 0;  // it was truncated or replaced
-  const off_t from = std::max(since, facts.st_size - kTailBytes);
-  std::string tail(static_cast<std::size_t>(facts.st_size - from), '\0');
-  const ssize_t count = ::pread(fd.get(), tail.data(), tail.size(), from);
-  tail.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-  const auto line_end = tail.find('\n');
-  if (from > since && line_end != std::string::npos && line_end + 1 < tail.size()) {
-    tail.erase(0, line_end + 1);  // its beginning is cut off
-  }
-  return tail;
+Error disk_hangs(const std::string& what) {
+  return Error{what + ": the disk of the logs has not answered for 5 s",
+               "what apps write is dropped and counted meanwhile; look at the disk"};
 }
 
 }  // namespace
@@ -103,18 +35,25 @@ struct Capture::Impl {
   Worker& worker;
   std::filesystem::path directory;
   std::shared_ptr<Carrier> carrier;
+  std::map<std::pair<LogSource, LogStream>, std::weak_ptr<LogPipe>> pipes{};
 
-  void follow(UniqueFd pipe, std::filesystem::path file) {
-    asio::post(worker.context(),
-               [carrier = carrier, pipe = std::move(pipe), file = std::move(file)]() mutable {
-                 carrier->follow(std::move(pipe), file);
-               });
+  void follow(const LogSource& source, LogStream stream, const LogSettings& settings,
+              UniqueFd read_end) {
+    auto pipe = std::make_shared<LogPipe>(std::move(read_end), source, stream);
+    std::erase_if(pipes, [](const auto& entry) { return entry.second.expired(); });
+    pipes[{source, stream}] = pipe;
+    asio::post(worker.context(), [carrier = carrier, pipe = std::move(pipe), settings] {
+      carrier->follow(pipe, settings);
+    });
   }
 };
 
-Capture::Capture(Worker& worker, std::filesystem::path directory)
-    : impl_(std::make_shared<Impl>(
-          Impl{worker, std::move(directory), std::make_shared<Carrier>(worker.context())})) {}
+Capture::Capture(Worker& worker, const CapturePlaces& places)
+    : impl_(std::make_shared<Impl>(Impl{worker, places.logs,
+                                        std::make_shared<Carrier>(worker.context(), places.logs,
+                                                                  places.runtime / kIntentFile)})) {
+  asio::post(worker.context(), [carrier = impl_->carrier] { carrier->begin(); });
+}
 
 Capture::~Capture() {
   auto done = std::make_shared<std::promise<void>>();
@@ -127,75 +66,88 @@ Capture::~Capture() {
   finished.wait_for(kFinishLimit);
 }
 
-std::filesystem::path Capture::out_file(const std::string& app) const {
-  return impl_->directory / (app + "-out.log");
+std::filesystem::path Capture::file(const LogSettings& settings, std::uint32_t instance,
+                                    LogStream stream) const {
+  return impl_->directory / log_name(settings, instance, stream);
 }
 
-std::filesystem::path Capture::err_file(const std::string& app) const {
-  return impl_->directory / (app + "-err.log");
-}
-
-Result<CaptureEnds> Capture::open(const std::string& app) {
-  auto out = make_pipe();
+Result<CaptureEnds> Capture::open(const LogSource& source, const LogSettings& settings) {
+  auto out = make_app_pipe();
   if (!out) return out.error();
-  auto err = make_pipe();
+  auto err = make_app_pipe();
   if (!err) return err.error();
-  impl_->follow(std::move(out->read_end), out_file(app));
-  impl_->follow(std::move(err->read_end), err_file(app));
+  impl_->follow(source, LogStream::out, settings, std::move(out->read_end));
+  impl_->follow(source, LogStream::err, settings, std::move(err->read_end));
   return CaptureEnds{std::move(out->app_end), std::move(err->app_end)};
 }
 
-Result<void> Capture::adopt(const std::string& app, int pid) {
-  const std::string process = "/proc/" + std::to_string(pid);
-  auto out = reopen(process, STDOUT_FILENO);
-  auto err = reopen(process, STDERR_FILENO);
+Result<void> Capture::adopt(const LogSource& source, const LogSettings& settings, int pid) {
+  auto out = reopen_app_pipe(pid, STDOUT_FILENO);
+  auto err = reopen_app_pipe(pid, STDERR_FILENO);
   const bool joined = out && err && out->inode == err->inode;  // 2>&1: one pipe, one carrier
   // Each for itself: a pipe of ours that nobody reads would stop the app once it is full.
-  if (out) impl_->follow(std::move(out->read_end), out_file(app));
-  if (err && !joined) impl_->follow(std::move(err->read_end), err_file(app));
+  if (out) impl_->follow(source, LogStream::out, settings, std::move(out->read_end));
+  if (err && !joined) impl_->follow(source, LogStream::err, settings, std::move(err->read_end));
   if (!out) return out.error();
   if (!err) return err.error();
   return {};
 }
 
-void Capture::resume(const std::string& app, UniqueFd out, UniqueFd err) {
-  if (out) impl_->follow(std::move(out), out_file(app));
-  if (err) impl_->follow(std::move(err), err_file(app));
+std::optional<UniqueFd> Capture::read_end(const LogSource& source, LogStream stream) const {
+  const auto found = impl_->pipes.find({source, stream});
+  if (found == impl_->pipes.end()) return std::nullopt;
+  const auto pipe = found->second.lock();
+  if (!pipe) return std::nullopt;
+  auto duplicate = pipe->duplicate();
+  if (!duplicate) return std::nullopt;
+  return duplicate;
 }
 
-Task<void> Capture::flush(std::string app) {  // NOLINT(performance-unnecessary-value-param)
-  auto carry = [carrier = impl_->carrier, out = out_file(app), err = err_file(app)] {
-    carrier->flush(out);
-    carrier->flush(err);
-    return true;
-  };
-  auto carrying = impl_->worker.run(std::move(carry));
-  co_await within(kAnswerLimit, std::move(carrying));
+void Capture::take(const LogSource& source, LogStream stream, const LogSettings& settings,
+                   UniqueFd read_end) {
+  impl_->follow(source, stream, settings, std::move(read_end));
 }
 
-Task<CaptureMark> Capture::mark(std::string app) {  // NOLINT(performance-unnecessary-value-param)
-  const CaptureMark unknown{out_file(app), err_file(app), kUnknownOffset, kUnknownOffset};
-  auto measure = [mark = unknown]() mutable {
-    mark.out_offset = size_of(mark.out_file);
-    mark.err_offset = size_of(mark.err_file);
-    return mark;
-  };
-  auto measuring = impl_->worker.run(std::move(measure));
-  auto measured = co_await within(kAnswerLimit, std::move(measuring));
-  co_return std::move(measured).value_or(unknown);
+void Capture::configure(const std::string& app, const LogSettings& settings) {
+  asio::post(impl_->worker.context(),
+             [carrier = impl_->carrier, app, settings] { carrier->configure(app, settings); });
 }
 
-Task<std::string> Capture::last_lines(CaptureMark mark, int lines) {
-  auto read = [carrier = impl_->carrier, mark = std::move(mark), lines] {
-    carrier->flush(mark.err_file);
-    auto found = last_lines_of(printable(read_tail(mark.err_file, mark.err_offset)), lines);
-    if (!found.empty()) return found;
-    carrier->flush(mark.out_file);
-    return last_lines_of(printable(read_tail(mark.out_file, mark.out_offset)), lines);
+void Capture::set_ceiling(std::optional<std::uint64_t> bytes) {
+  asio::post(impl_->worker.context(),
+             [carrier = impl_->carrier, bytes] { carrier->set_ceiling(bytes); });
+}
+
+Task<std::string> Capture::last_lines(LogSource source, LogSettings settings, int lines) {
+  auto read = [carrier = impl_->carrier, source, settings, lines] {
+    for (const auto stream : {LogStream::err, LogStream::out}) {
+      const auto tail = carrier->tail(source, stream, settings, kTailBytes);
+      auto found = last_lines_of(printable(tail), lines);
+      if (!found.empty()) return found;
+    }
+    return std::string();
   };
   auto reading = impl_->worker.run(std::move(read));
   auto text = co_await within(kAnswerLimit, std::move(reading));
   co_return std::move(text).value_or(std::string());
+}
+
+Task<Result<void>> Capture::flush(std::string app, LogSettings settings, std::uint32_t instances) {
+  auto empty = [carrier = impl_->carrier, app, settings, instances] {
+    return carrier->flush(app, settings, instances);
+  };
+  auto emptying = impl_->worker.run(std::move(empty));
+  auto done = co_await within(kVerbLimit, std::move(emptying));
+  if (!done) co_return disk_hangs("the logs of " + app + " are not emptied yet");
+  co_return std::move(*done);
+}
+
+Task<Result<std::size_t>> Capture::reopen() {
+  auto open = [carrier = impl_->carrier] { return carrier->reopen(); };
+  auto opening = impl_->worker.run(std::move(open));
+  const auto count = co_await within(kVerbLimit, std::move(opening));
+  if (!count) co_return disk_hangs("the logs are not reopened yet");
+  co_return *count;
 }
 
 }  // namespace dixis

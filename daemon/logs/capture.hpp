@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/result.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/sys/fd.hpp"
 #include "daemon/sys/worker.hpp"
 
@@ -18,48 +20,57 @@ struct CaptureEnds {
   UniqueFd err;
 };
 
-/// Where the lines of one generation begin in its files, to find its last ones.
-struct CaptureMark {
-  std::filesystem::path out_file;
-  std::filesystem::path err_file;
-  std::int64_t out_offset = 0;
-  std::int64_t err_offset = 0;
+/// Where Capture keeps what.
+struct CapturePlaces {
+  std::filesystem::path logs;     ///< the log directory
+  std::filesystem::path runtime;  ///< a directory in memory that outlives the daemon
 };
 
-/// Carries what apps write to APP-out.log and APP-err.log, byte for byte, on the log worker: splice
-/// from pipe to file, so that a kill of the daemon neither loses nor doubles bytes. If the file
-/// can't be written, what the app wrote is dropped and counted after 1 s, and a line in the file
-/// says so later; the app is never blocked for longer.
+/// Carries what apps write to their logs, on the log worker. A kill of the daemon neither loses nor
+/// doubles a byte. If a file can't be written, and its pipe has been full for 1 s, what the app
+/// wrote is dropped and counted, and a line in the file says so later, unless the app's settings
+/// say `block`.
 ///
-/// All calls come from the loop's thread.
+/// All calls come from the loop's thread; none blocks.
 class Capture {
  public:
-  Capture(Worker& worker, std::filesystem::path directory);
+  Capture(Worker& worker, const CapturePlaces& places);
   ~Capture();
 
-  /// Files of an app.
-  std::filesystem::path out_file(const std::string& app) const;
-  std::filesystem::path err_file(const std::string& app) const;
+  /// The files of an instance.
+  std::filesystem::path file(const LogSettings& settings, std::uint32_t instance,
+                             LogStream stream) const;
 
   /// Makes the pipes of a generation (1 MiB where allowed) and starts to carry. The carrying ends
   /// with the last writer.
-  Result<CaptureEnds> open(const std::string& app);
+  Result<CaptureEnds> open(const LogSource& source, const LogSettings& settings);
 
   /// Carries on with a generation that lives already: reopens its pipes through /proc/PID/fd/1, 2.
-  Result<void> adopt(const std::string& app, int pid);
+  Result<void> adopt(const LogSource& source, const LogSettings& settings, int pid);
 
-  /// Carries on from read ends that were kept (non-blocking); one that is invalid is left out.
-  void resume(const std::string& app, UniqueFd out, UniqueFd err);
+  // For a store of descriptors that outlives the daemon:
 
-  /// Returns when what the app's pipes hold now is in its files, or after 500 ms.
-  Task<void> flush(std::string app);
+  /// A duplicate of the read end that is carried from; nothing if there is none any more.
+  std::optional<UniqueFd> read_end(const LogSource& source, LogStream stream) const;
+  /// Carries on from a read end that a predecessor had, whether the app lives or not.
+  void take(const LogSource& source, LogStream stream, const LogSettings& settings,
+            UniqueFd read_end);
 
-  /// Where the files end now.
-  Task<CaptureMark> mark(std::string app);
+  /// What holds for an app's logs from now on.
+  void configure(const std::string& app, const LogSettings& settings);
+  /// Most bytes of all logs together.
+  void set_ceiling(std::optional<std::uint64_t> bytes);
 
-  /// The last `lines` lines of stderr (of stdout, if that is empty) since the mark, at most 4 KiB.
-  /// Waits first, at most 200 ms, until what is in the pipes has been carried.
-  Task<std::string> last_lines(CaptureMark mark, int lines);
+  /// The last `lines` lines of a generation's stderr (of its stdout, if that is empty), at most
+  /// 4 KiB. What it wrote until now is carried first. Nothing, if the disk doesn't answer within
+  /// 500 ms.
+  Task<std::string> last_lines(LogSource source, LogSettings settings, int lines);
+
+  /// Empties the logs of an app, rotated ones included. At most 5 s.
+  Task<Result<void>> flush(std::string app, LogSettings settings, std::uint32_t instances);
+  /// Finds all files anew by their names, as after an external rotation: gives how many. At most
+  /// 5 s.
+  Task<Result<std::size_t>> reopen();
 
  private:
   struct Impl;

@@ -1,96 +1,314 @@
 #include "daemon/logs/carrier.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
-#include <sys/ioctl.h>
+#include <set>
+#include <sys/epoll.h>
+#include <system_error>
 #include <utility>
+
+#include "daemon/logs/attributed_tail.hpp"
+#include "daemon/logs/pipe.hpp"
 
 namespace dixis {
 namespace {
 
 namespace asio = boost::asio;
 
-/// What one app may move before the others have their turn.
-constexpr std::size_t kTurnBytes = 1U << 20U;
-
-/// How long what an app wrote waits for a file that can't be written.
-constexpr std::chrono::milliseconds kPatience{1000};
+/// What one pipe may have carried before the others have their turn.
+constexpr int kTurnPieces = 4;
+/// How often a file is tried that can't be written.
 constexpr std::chrono::milliseconds kRetry{100};
+/// An app may write on and on while somebody waits for what it has written.
+constexpr std::chrono::milliseconds kSettle{200};
 
 }  // namespace
 
-void Carrier::follow(UniqueFd pipe, const std::filesystem::path& file) {
-  auto& log = files_[file];
-  if (!log) log = std::make_shared<LogFile>(file);
-  log->prepare();
-  auto stream = std::make_shared<Stream>(Stream{asio::posix::stream_descriptor(context_), log});
-  boost::system::error_code unwatchable;
-  stream->pipe.assign(pipe.get(), unwatchable);
-  if (unwatchable) return;  // out of epoll watches or memory: nothing that a log could tell
-  (void)pipe.release();
-  streams_.push_back(stream);
-  asio::co_spawn(
-      context_,
-      [](std::shared_ptr<Carrier> self, std::shared_ptr<Stream> owned) -> Task<void> {
-        co_await self->carry(owned);
-        self->forget(owned);
-      }(shared_from_this(), stream),
-      asio::detached);
+/// Tells the relief that there is work, and that there is none any more.
+class Carrier::Working {
+ public:
+  explicit Working(Carrier& carrier) : carrier_(carrier) { carrier_.relief_.worker_works(); }
+  ~Working() {
+    if (carrier_.ready_.empty() && !carrier_.retrying_) carrier_.relief_.worker_rests();
+  }
+  Working(const Working&) = delete;
+  Working& operator=(const Working&) = delete;
+
+ private:
+  Carrier& carrier_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+};
+
+Carrier::Carrier(asio::io_context& context, std::filesystem::path directory,
+                 const std::filesystem::path& intent)
+    : context_(context),
+      directory_(std::move(directory)),
+      tools_(intent),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      readiness_(context, epoll_.get()),
+      retry_(context),
+      relief_(tools_.intent, [this] { relief_acted(); }) {
+  (void)epoll_.release();
 }
 
-Task<void> Carrier::carry(std::shared_ptr<Stream> stream) {
-  asio::steady_timer pause(context_);
+void Carrier::begin() {
+  const Working working(*this);
+  tools_.intent.recover();
+  wait();
+}
+
+// --- which pipe leads to which file ---------------------------------------------------------
+
+std::filesystem::path Carrier::path_of(const LogSource& source, LogStream stream,
+                                       const LogSettings& settings) const {
+  return directory_ / log_name(settings, source.instance, stream);
+}
+
+std::shared_ptr<LogFile> Carrier::file_of(const std::string& app, const std::filesystem::path& path,
+                                          const LogSettings& settings) {
+  auto& file = files_[path];
+  if (!file) file = std::make_shared<LogFile>(app, path, tools_);
+  file->set(settings);
+  tools_.retention.set(app, {settings.keep, settings.max_total});
+  tools_.retention.add(app, path);
+  return file;
+}
+
+void Carrier::count_pipes(const LogFile& file) const {
+  const auto count = std::count_if(streams_.begin(), streams_.end(), [&](const auto& entry) {
+    return entry.second->file.get() == &file;
+  });
+  const auto found = files_.find(file.path());
+  if (found != files_.end()) found->second->set_pipes(static_cast<std::size_t>(count));
+}
+
+void Carrier::attach(Stream& stream, const LogSettings& settings) {
+  const LogSource& source = stream.pipe->source();
+  const auto path = path_of(source, stream.pipe->stream(), settings);
+  const auto before = std::exchange(stream.file, file_of(source.app, path, settings));
+  stream.pipe->report_to(stream.file->losses(), settings.when_full);
+  count_pipes(*stream.file);
+  if (before && before != stream.file) {
+    count_pipes(*before);
+    release(before);
+  }
+}
+
+/// Of a file that no pipe leads to only what it owes is kept.
+void Carrier::release(const std::shared_ptr<LogFile>& file) {
+  const bool used = std::any_of(streams_.begin(), streams_.end(),
+                                [&](const auto& entry) { return entry.second->file == file; });
+  if (used) return;
+  file->close();
+  if (!file->losses()->owed().empty()) return;
+  tools_.retention.remove(file->app(), file->path());
+  files_.erase(file->path());
+}
+
+void Carrier::follow(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings) {
+  const Working working(*this);
+  const auto stream = std::make_shared<Stream>();
+  stream->pipe = pipe;
+  const auto id = next_id_++;
+  streams_[id] = stream;
+  attach(*stream, settings);
+  pipe->take_written(tools_.lens, tools_.intent);
+  relief_.add(pipe);
+  stream->file->prepare();  // a failure shows at the first byte, or not at all
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // a line that isn't whole yet must not wake it for ever
+  event.data.u64 = id;
+  if (::epoll_ctl(readiness_.native_handle(), EPOLL_CTL_ADD, pipe->fd(), &event) != 0) {
+    forget(stream);  // out of epoll watches or memory: nothing that a log could tell
+  }
+}
+
+void Carrier::configure(const std::string& app, const LogSettings& settings) {
+  const Working working(*this);
+  for (const auto& [id, stream] : streams_) {
+    if (stream->pipe->source().app == app) attach(*stream, settings);
+  }
+}
+
+void Carrier::forget(const StreamPtr& stream) {
+  relief_.remove(stream->pipe);
+  std::erase_if(streams_, [&](const auto& entry) { return entry.second == stream; });
+  count_pipes(*stream->file);
+  release(stream->file);
+}
+
+// --- turns ----------------------------------------------------------------------------------
+
+void Carrier::wait() {
+  readiness_.async_wait(asio::posix::descriptor_base::wait_read,
+                        [self = shared_from_this()](const boost::system::error_code& ended) {
+                          if (!ended) self->collect();
+                        });
+}
+
+void Carrier::collect() {
+  std::array<epoll_event, 64> events{};
   for (;;) {
-    boost::system::error_code closed;
-    // One turn a wake-up: if there is more, this comes back at once, behind the others.
-    co_await stream->pipe.async_wait(asio::posix::descriptor_base::wait_read,
-                                     asio::redirect_error(asio::use_awaitable, closed));
-    if (closed) co_return;
-    const int fd = stream->pipe.native_handle();
-    Carried carried = stream->file->carry(fd, kTurnBytes);
-    if (carried == Carried::failed && stream->file->failing_for() < kPatience) {
-      pause.expires_after(kRetry);
-      boost::system::error_code ignored;
-      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      continue;
+    const int count =
+        ::epoll_wait(readiness_.native_handle(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      const auto found = streams_.find(event.data.u64);
+      if (found == streams_.end()) continue;
+      if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) found->second->hung_up = true;
+      queue(found->second);
     }
-    if (carried == Carried::failed) carried = stream->file->drop(fd, kTurnBytes);
-    if (carried == Carried::ended) co_return;
+    if (count < static_cast<int>(events.size())) break;
   }
+  take_turns();
+  wait();
 }
 
-void Carrier::flush(Stream& stream) {
-  int held = 0;
-  if (!stream.pipe.is_open() || ::ioctl(stream.pipe.native_handle(), FIONREAD, &held) != 0) return;
-  auto left = static_cast<std::size_t>(held);
-  while (left > 0) {
-    std::size_t moved = 0;
-    if (stream.file->carry(stream.pipe.native_handle(), left, &moved) != Carried::moved) return;
-    left -= moved;
-  }
+void Carrier::queue(const StreamPtr& stream) {
+  if (std::exchange(stream->queued, true)) return;
+  ready_.push_back(stream);
 }
 
-void Carrier::flush(const std::filesystem::path& file) {
-  for (const auto& stream : streams_) {
-    if (stream->file->path() == file) flush(*stream);
+/// One turn for each that is ready. What comes after goes behind what others ask of the worker.
+void Carrier::take_turns() {
+  const Working working(*this);
+  for (auto left = ready_.size(); left > 0; --left) {
+    const auto stream = ready_.front();
+    ready_.pop_front();
+    stream->queued = false;
+    advance(stream);
   }
+  if (ready_.empty() || std::exchange(turns_posted_, true)) return;
+  asio::post(context_, [self = shared_from_this()] {
+    self->turns_posted_ = false;
+    self->take_turns();
+  });
+}
+
+void Carrier::advance(const StreamPtr& stream) {
+  for (int piece = 0; piece < kTurnPieces; ++piece) {
+    const Carried carried = stream->file->carry(*stream->pipe);
+    stream->failing = carried == Carried::failed;
+    switch (carried) {
+      case Carried::moved:
+      case Carried::partly:
+        continue;
+      case Carried::emptied:
+        if (stream->hung_up) continue;  // to see that it has ended
+        return;
+      case Carried::nothing:
+        return;
+      case Carried::ended:
+        return forget(stream);
+      case Carried::failed:
+        // What was lost of it is told by the next generation.
+        if (writers_are_gone(stream->pipe->fd()) && bytes_in_pipe(stream->pipe->fd()) == 0) {
+          stream->pipe->ended();
+          return forget(stream);
+        }
+        return retry_later();
+    }
+  }
+  queue(stream);
+}
+
+void Carrier::retry_later() {
+  if (std::exchange(retrying_, true)) return;
+  retry_.expires_after(kRetry);
+  retry_.async_wait([self = shared_from_this()](const boost::system::error_code& ended) {
+    if (ended) return;
+    self->retrying_ = false;
+    for (const auto& [id, stream] : self->streams_) {
+      if (stream->failing) self->queue(stream);
+    }
+    self->take_turns();
+  });
+}
+
+/// By the relief's thread. The worker may hang: it gets one message, however long that takes.
+void Carrier::relief_acted() {
+  if (acted_.exchange(true)) return;
+  asio::post(context_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->acted_ = false;
+    for (const auto& [id, stream] : self->streams_) self->queue(stream);
+    self->take_turns();
+  });
+}
+
+// --- what others ask ------------------------------------------------------------------------
+
+void Carrier::carry_all(Stream& stream, std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  do {
+    const auto carried = stream.file->carry(*stream.pipe, true);
+    if (carried != Carried::moved && carried != Carried::partly) return;
+  } while (std::chrono::steady_clock::now() < until);
+}
+
+std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSettings& settings,
+                          std::size_t most) {
+  const Working working(*this);
+  auto path = path_of(source, stream, settings);
+  for (const auto& [id, open] : streams_) {
+    if (open->pipe->source() != source || open->pipe->stream() != stream) continue;
+    carry_all(*open, kSettle);
+    path = open->file->path();
+  }
+  return attributed_tail(path, source, most);
+}
+
+Result<void> Carrier::flush(const std::string& app, const LogSettings& settings,
+                            std::uint32_t instances) {
+  const Working working(*this);
+  for (const auto& [id, stream] : streams_) {
+    if (stream->pipe->source().app == app) carry_all(*stream, kSettle);
+  }
+  std::set<std::filesystem::path> paths;
+  for (std::uint32_t instance = 0; instance < instances; ++instance) {
+    for (const auto stream : {LogStream::out, LogStream::err}) {
+      paths.insert(path_of({app, instance, 0}, stream, settings));
+    }
+  }
+  std::string failures;
+  for (const auto& path : paths) {
+    const auto file = file_of(app, path, settings);
+    if (const int error = file->flush(); error != 0) {
+      failures += (failures.empty() ? "" : "; ") + path.string() + ": " +
+                  std::generic_category().message(error);
+    }
+    release(file);
+  }
+  if (failures.empty()) return {};
+  return Error{"cannot empty the logs of " + app + ": " + failures};
+}
+
+std::size_t Carrier::reopen() {
+  const Working working(*this);
+  std::size_t count = 0;
+  for (const auto& [path, file] : files_) {
+    file->close();
+    if (file->prepare() == 0) ++count;
+  }
+  for (const auto& [id, stream] : streams_) queue(stream);
+  take_turns();
+  return count;
 }
 
 void Carrier::finish() {
-  for (const auto& stream : std::exchange(streams_, {})) {
-    flush(*stream);
-    boost::system::error_code ignored;
-    stream->pipe.close(ignored);
+  const Working working(*this);
+  for (const auto& [id, stream] : streams_) {
+    carry_all(*stream, kSettle);
+    relief_.remove(stream->pipe);
   }
+  ready_.clear();
+  streams_.clear();
   files_.clear();
-}
-
-void Carrier::forget(const std::shared_ptr<Stream>& stream) {
-  streams_.remove(stream);
-  const auto found = files_.find(stream->file->path());
-  if (found == files_.end()) return;
-  // Held by the map and by `stream`; a line that is owed keeps it for the next generation.
-  if (found->second.use_count() <= 2 && !found->second->owes_line()) files_.erase(found);
+  boost::system::error_code ignored;
+  readiness_.close(ignored);
+  retry_.cancel();
 }
 
 }  // namespace dixis

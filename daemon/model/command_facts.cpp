@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "daemon/model/instance_words.hpp"
 #include "daemon/model/words.hpp"
 
 namespace dixis {
@@ -288,6 +289,21 @@ Result<std::optional<ListenAddress>> find_listen_address(const AppSpec& spec, co
 std::optional<ListenAddress> listen_address(const AppSpec& spec, const Words& command,
                                             const Environment& environment) {
   const auto found = find_listen_address(spec, command, environment);
+  return found ? *found : std::nullopt;
+}
+
+Result<std::optional<ListenAddress>> find_listen_address_of_instance(const AppSpec& spec,
+                                                                     std::uint32_t instance) {
+  auto command = spec.command;
+  auto environment = spec.env;
+  for (auto& word : command) word = for_instance(word, instance);
+  for (auto& [name, value] : environment) value = for_instance(value, instance);
+  return find_listen_address(spec, command, environment);
+}
+
+std::optional<ListenAddress> listen_address_of_instance(const AppSpec& spec,
+                                                        std::uint32_t instance) {
+  const auto found = find_listen_address_of_instance(spec, instance);
   return found ? *found : std::nullopt;
 }
 

@@ -48,6 +48,12 @@ Result<std::optional<ListenAddress>> find_listen_address(
     const AppSpec& spec, const std::vector<std::string>& command,
     const std::map<std::string, std::string>& environment);
 
+/// The same for one of the app's instances, by its configuration alone: `{instance}` is filled in.
+Result<std::optional<ListenAddress>> find_listen_address_of_instance(const AppSpec& spec,
+                                                                     std::uint32_t instance);
+std::optional<ListenAddress> listen_address_of_instance(const AppSpec& spec,
+                                                        std::uint32_t instance);
+
 /// "3000", "127.0.0.1:3000", "[::]:3000" or "localhost:3000".
 Result<ListenAddress> parse_listen_address(std::string_view text);
 

@@ -6,6 +6,7 @@
 
 #include "daemon/model/config_apps.hpp"
 #include "daemon/model/config_files.hpp"
+#include "daemon/model/config_logs.hpp"
 #include "daemon/model/config_warnings.hpp"
 #include "daemon/model/start_order.hpp"
 #include "daemon/model/words.hpp"
@@ -13,7 +14,7 @@
 namespace dixis {
 namespace {
 
-constexpr std::array<std::string_view, 3> kTopLevelKeys = {"include", "access", "apps"};
+constexpr std::array<std::string_view, 4> kTopLevelKeys = {"include", "access", "apps", "logs"};
 
 std::string place(const SourcePosition& at) {
   return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
@@ -33,6 +34,7 @@ class Loader {
     for (const auto& [name, draft] : drafts_) names.push_back(name);
     for (const auto& [name, draft] : drafts_) check_after(draft, names);
     check_cycles();
+    check_log_files(reader_, drafts_);
     // What is still to be changed would only distract from what has to be.
     if (!reader_.failed())
       for (const auto& [name, draft] : drafts_) warn_of_pitfalls(reader_, draft);
@@ -56,7 +58,9 @@ class Loader {
          {kTopLevelKeys[1],
           [](ConfigReader&, const ConfigValue& v, File& f) { f.loader.read_access_of(v, f); }},
          {kTopLevelKeys[2],
-          [](ConfigReader&, const ConfigValue& v, File& f) { f.loader.read_apps(v, f); }}});
+          [](ConfigReader&, const ConfigValue& v, File& f) { f.loader.read_apps(v, f); }},
+         {kTopLevelKeys[3],
+          [](ConfigReader&, const ConfigValue& v, File& f) { f.loader.read_logs_of(v, f); }}});
     const auto root = files_.load(path);
     if (!root) return;
     File file{*this, path, main};
@@ -70,12 +74,20 @@ class Loader {
   }
 
   void read_access_of(const ConfigValue& value, const File& file) {
-    if (file.main) {
-      read_access(reader_, value, result_.config.access);
-    } else {
-      reader_.problem(value.key, value.path, "'access' can't stand in an included file",
-                      "move it to " + result_.config.file.string());
+    if (stands_in_main(value, file)) read_access(reader_, value, result_.config.access);
+  }
+
+  void read_logs_of(const ConfigValue& value, const File& file) {
+    if (stands_in_main(value, file)) {
+      read_log_ceiling(reader_, value, result_.config.log_ceiling);
     }
+  }
+
+  bool stands_in_main(const ConfigValue& value, const File& file) {
+    if (file.main) return true;
+    reader_.problem(value.key, value.path, "'" + value.name() + "' can't stand in an included file",
+                    "move it to " + result_.config.file.string());
+    return false;
   }
 
   void read_apps(const ConfigValue& value, const File& file) {
@@ -163,6 +175,7 @@ std::string format_problem(const Problem& problem) {
 std::vector<std::string> known_key_paths() {
   std::vector<std::string> paths(kTopLevelKeys.begin(), kTopLevelKeys.end());
   append_access_key_paths(paths);
+  append_log_ceiling_key_paths(paths);
   append_app_key_paths(paths);
   return paths;
 }
@@ -181,7 +194,9 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("path", before.path == after.path);
   compare("env", before.env == after.env);
   compare("env_file", before.env_files == after.env_files);
-  compare("port", before.listen == after.listen && before.no_port == after.no_port);
+  compare("port", !before.held.empty() || !after.held.empty() ||
+                      (before.listen == after.listen && before.no_port == after.no_port));
+  compare("listen", before.held == after.held);
   compare("instances", before.instances == after.instances);
   compare("health", before.health.probes == after.health.probes);
   compare("on_unhealthy", before.health.on_unhealthy == after.health.on_unhealthy);
@@ -192,16 +207,19 @@ std::vector<std::string> changed_keys(const AppSpec& before, const AppSpec& afte
   compare("start", before.start == after.start);
   compare("stop", before.stop == after.stop);
   compare("restart", before.restart == after.restart);
-  compare("limits", before.limits == after.limits);
+  compare("reload", before.reload == after.reload);
+  compare("restart_above", before.restart_above == after.restart_above);
+  compare("limits", before.limits == after.limits && before.tree_limits == after.tree_limits);
+  compare("logs", before.logs == after.logs);
   compare("after", before.after == after.after);
   compare("tags", before.tags == after.tags);
   return keys;
 }
 
 bool needs_new_process(const std::vector<std::string>& keys) {
-  static const std::array<std::string_view, 11> of_the_process = {
-      "command", "cwd", "user",     "group", "umask", "nice",
-      "path",    "env", "env_file", "port",  "limits"};
+  static const std::array<std::string_view, 12> of_the_process = {
+      "command", "cwd", "user",     "group", "umask",  "nice",
+      "path",    "env", "env_file", "port",  "listen", "limits"};
   return std::any_of(keys.begin(), keys.end(), [](const std::string& key) {
     return std::find(of_the_process.begin(), of_the_process.end(), key) != of_the_process.end();
   });

@@ -4,11 +4,10 @@
 #include <array>
 #include <charconv>
 #include <map>
-#include <thread>
 
-#include "daemon/model/command_facts.hpp"
 #include "daemon/model/config_health.hpp"
-#include "daemon/model/config_later_keys.hpp"
+#include "daemon/model/config_listen.hpp"
+#include "daemon/model/config_logs.hpp"
 #include "daemon/model/config_policies.hpp"
 #include "daemon/model/config_values.hpp"
 
@@ -83,7 +82,8 @@ void read_env(R& r, const V& v, AppDraft& app) {
     if (name.empty() || name.find('=') != std::string::npos) {
       r.problem(value.key, value.path, "'" + name + "' can't be the name of a variable",
                 "a name is not empty and has no '=' in it");
-    } else if (name.starts_with("DIXIS_") || name == "LISTEN_PID" || name == "LISTEN_FDS") {
+    } else if (name.starts_with("DIXIS_") || name == "LISTEN_PID" || name == "LISTEN_FDS" ||
+               name == "LISTEN_FDNAMES" || name == "NODE_APP_INSTANCE") {
       r.problem(value.key, value.path, "'" + name + "' is set by dixis itself", "remove it");
     } else if (!value.node.IsDefined() || value.node.IsNull()) {
       r.problem(value.key, value.path, "the variable has no value", "write '' for an empty one");
@@ -109,58 +109,6 @@ void read_search_path(R& r, const V& v, AppDraft& app) {
       app.spec.path.push_back(std::move(*text));
     }
   }
-}
-
-void read_listen(R& r, const V& v, AppDraft& app) {
-  if (v.node.IsSequence()) {
-    r.not_in_this_version(v, "a list of sockets is");
-    return;
-  }
-  const auto text = r.text(v, "ADDRESS:PORT, [IPV6]:PORT or PORT");
-  if (!text) return;
-  if (text->starts_with("unix:")) {
-    r.not_in_this_version(v, "'listen: unix:…' is");
-    return;
-  }
-  const auto address = parse_listen_address(*text);
-  if (address) {
-    app.listen = *address;
-  } else {
-    r.problem(v, address.error().message, address.error().hint);
-  }
-}
-
-void read_port(R& r, const V& v, AppDraft& app) {
-  app.port = v;
-  const auto text = r.text(v, "a port from 1 to 65535, or none");
-  if (!text) return;
-  if (*text == "none") {
-    app.spec.no_port = true;
-    return;
-  }
-  const bool digits = text->find_first_not_of("0123456789") == std::string::npos;
-  const auto address = parse_listen_address(*text);
-  if (digits && address) {
-    app.spec.listen = *address;
-  } else {
-    r.problem(v, "expected a port from 1 to 65535, or none; got '" + *text + "'",
-              address ? "an address belongs to 'listen'" : "");
-  }
-}
-
-void read_instances(R& r, const V& v, AppDraft& app) {
-  app.instances = v;
-  if (v.node.IsScalar() && v.node.Scalar() == "max") {
-    app.spec.instances = std::max(1U, std::thread::hardware_concurrency());
-    return;
-  }
-  constexpr std::int64_t kMost = 1000;
-  if (v.node.IsScalar() && v.node.Scalar().find_first_not_of("-0123456789") != std::string::npos) {
-    r.problem(v, "expected a number of processes, or max; got '" + v.node.Scalar() + "'");
-    return;
-  }
-  if (const auto number = r.integer(v, {1, kMost}))
-    app.spec.instances = static_cast<std::uint32_t>(*number);
 }
 
 // --- the app --------------------------------------------------------------------------------
@@ -206,10 +154,11 @@ constexpr auto kAppKeys = std::to_array<ConfigKey<A>>({
     {"start", [](R& r, const V& v, A& a) { read_start(r, v, a.spec.start); }},
     {"stop", [](R& r, const V& v, A& a) { read_stop(r, v, a.spec.stop); }},
     {"restart", [](R& r, const V& v, A& a) { read_restart(r, v, a.spec.restart); }},
-    {"reload", [](R& r, const V& v, A&) { read_reload(r, v); }},
-    {"restart_above", [](R& r, const V& v, A&) { read_restart_above(r, v); }},
-    {"limits", [](R& r, const V& v, A& a) { read_limits(r, v, a.spec.limits); }},
-    {"logs", [](R& r, const V& v, A&) { read_logs(r, v); }},
+    {"reload", read_reload},
+    {"restart_above", [](R& r, const V& v, A& a) { a.spec.restart_above = read_memory(r, v); }},
+    {"limits",
+     [](R& r, const V& v, A& a) { read_limits(r, v, a.spec.limits, a.spec.tree_limits); }},
+    {"logs", [](R& r, const V& v, A& a) { read_logs(r, v, a.spec.logs); }},
     {"after", read_after},
     {"tags", read_tags},
 });
@@ -232,28 +181,6 @@ void check_name(R& r, const ConfigEntry& entry) {
     r.problem(entry.value.key, entry.value.path, "'" + entry.name + "' can't be an app's name",
               "a name has letters, digits, '.', '_' and '-', begins with a letter or digit, and "
               "has at most 63 characters");
-  }
-}
-
-void settle_port(R& r, A& app) {
-  auto& spec = app.spec;
-  if (app.listen && app.port) {
-    if (spec.no_port || (spec.listen && spec.listen->port != app.listen->port)) {
-      r.problem(app.port->key, app.port->path, "'port' and 'listen' contradict each other",
-                "leave 'port' out");
-      return;
-    }
-  }
-  if (app.listen) spec.listen = app.listen;
-  if (spec.command.empty()) return;
-  const auto address = find_listen_address(spec, spec.command, spec.env);
-  if (!address) {
-    const auto& command = *app.command;
-    r.problem(command.at, command.path, address.error().message, address.error().hint);
-  } else if (*address && app.instances && spec.instances > 1) {
-    r.not_in_this_version(*app.instances,
-                          "more than one instance of an app that listens on a port (" +
-                              std::to_string((*address)->port) + " here) is");
   }
 }
 
@@ -303,7 +230,8 @@ void append_app_key_paths(std::vector<std::string>& paths) {
   append_key_paths<AppDraft>(paths, app, kAppKeys);
   append_policy_key_paths(paths, app);
   append_health_key_paths(paths, app);
-  append_later_key_paths(paths, app);
+  append_log_key_paths(paths, app);
+  append_reload_key_paths(paths, app);
 }
 
 }  // namespace dixis

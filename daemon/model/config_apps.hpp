@@ -16,7 +16,6 @@ namespace dixis {
 struct AppDraft {
   AppSpec spec{};
   std::vector<std::pair<std::string, SourcePosition>> after{};
-  std::optional<ListenAddress> listen{};
   std::optional<ConfigValue> port{};
   std::optional<ConfigValue> instances{};
   std::optional<ConfigValue> command{};

@@ -107,13 +107,8 @@ void read_build(R& reader, const V& value, AppDraft& app) {
 
 void read_on_new_build(R& reader, const V& value, AppDraft& app) {
   static constexpr std::array<std::string_view, 3> kChoices = {"nothing", "restart", "reload"};
-  const auto index = reader.choice(value, kChoices);
-  if (!index) return;
-  if (kChoices[*index] == "reload") {
-    reader.not_in_this_version(value, "'on_new_build: reload' is");
-  } else {
+  if (const auto index = reader.choice(value, kChoices))
     app.spec.health.on_new_build = OnNewBuild(*index);
-  }
 }
 
 void read_new_build_settle(R& reader, const V& value, AppDraft& app) {
@@ -139,7 +134,7 @@ void settle_health(R& reader, AppDraft& app) {
   // What a file says, or a script of package.json, is known at the start only.
   const auto inner = inner_command(spec.command);
   if (!spec.env_files.empty() || package_script(inner.command)) return;
-  const auto address = find_listen_address(spec, spec.command, spec.env);
+  const auto address = find_listen_address_of_instance(spec, 0);
   if (address && !*address)
     reader.problem(key, "this asks the app's own listener, and its port can't be known",
                    "add port: NUMBER to the app");

@@ -1,8 +1,8 @@
 #include "daemon/model/config_policies.hpp"
 
 #include <array>
+#include <charconv>
 
-#include "daemon/model/config_later_keys.hpp"
 #include "daemon/model/words.hpp"
 
 namespace dixis {
@@ -94,27 +94,56 @@ constexpr auto kRestartKeys = std::to_array<ConfigKey<RestartPolicy>>({
                        RestartPolicy& p) { set(p.reset_after, r.duration(v, Milliseconds{0})); }},
 });
 
+constexpr std::uint64_t kLeastMemory = 1U << 20U;
+constexpr std::uint32_t kMostPercent = 1'000'000;
+
 bool is_unlimited(const V& v) {
   return v.node.IsScalar() && v.node.Scalar() == "unlimited";
 }
 
-using Limits = std::vector<ResourceLimit>;
+struct Limits {
+  std::vector<ResourceLimit>& of_processes;  // NOLINT: lives as long as one call
+  TreeLimits& of_tree;                       // NOLINT
+};
+
+void read_cpu(R& r, const V& v, Limits& limits) {
+  const auto text = r.text(v, "a percentage of one CPU such as 150%");
+  if (!text) return;
+  std::uint32_t percent = 0;
+  const char* const end = text->data() + text->size();
+  const auto parsed = std::from_chars(text->data(), end, percent);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr + 1 == end && *parsed.ptr == '%';
+  if (whole && percent > 0 && percent <= kMostPercent) {
+    limits.of_tree.cpu_percent = percent;
+  } else {
+    r.problem(v, "expected a percentage of one CPU such as 150%; got '" + *text + "'");
+  }
+}
+
+template <std::int64_t most>
+std::optional<std::uint64_t> read_count(R& r, const V& v) {
+  const auto count = r.integer(v, {1, most});
+  if (!count) return std::nullopt;
+  return static_cast<std::uint64_t>(*count);
+}
+
 constexpr auto kLimitsKeys = std::to_array<ConfigKey<Limits>>({
-    {"memory", [](R& r, const V& v, Limits&) { read_later_size(r, v); }},
-    {"memory_high", [](R& r, const V& v, Limits&) { read_later_size(r, v); }},
-    {"cpu", [](R& r, const V& v, Limits&) { read_cpu(r, v); }},
-    {"tasks", [](R& r, const V& v, Limits&) { read_later_count(r, v); }},
-    {"io_weight", [](R& r, const V& v, Limits&) { read_later_count(r, v); }},
+    {"memory", [](R& r, const V& v, Limits& l) { l.of_tree.memory = read_memory(r, v); }},
+    {"memory_high", [](R& r, const V& v, Limits& l) { l.of_tree.memory_high = read_memory(r, v); }},
+    {"cpu", read_cpu},
+    {"tasks", [](R& r, const V& v, Limits& l) { l.of_tree.tasks = read_count<1'000'000>(r, v); }},
+    {"io_weight",
+     [](R& r, const V& v, Limits& l) { l.of_tree.io_weight = read_count<10'000>(r, v); }},
     {"files",
      [](R& r, const V& v, Limits& limits) {
        // Fewer than 16, and not even a shell starts.
        if (const auto count = r.integer(v, {16, 1'073'741'816}))
-         limits.push_back({RLIMIT_NOFILE, static_cast<rlim_t>(*count)});
+         limits.of_processes.push_back({RLIMIT_NOFILE, static_cast<rlim_t>(*count)});
      }},
     {"core",
      [](R& r, const V& v, Limits& limits) {
        const auto size = is_unlimited(v) ? RLIM_INFINITY : r.size(v);
-       if (size) limits.push_back({RLIMIT_CORE, *size});
+       if (size) limits.of_processes.push_back({RLIMIT_CORE, *size});
      }},
 });
 
@@ -136,8 +165,17 @@ void read_restart(R& reader, const V& value, RestartPolicy& policy) {
   reader.map<RestartPolicy>(value, kRestartKeys, policy);
 }
 
-void read_limits(R& reader, const V& value, Limits& limits) {
-  reader.map<Limits>(value, kLimitsKeys, limits);
+void read_limits(R& reader, const V& value, std::vector<ResourceLimit>& limits,
+                 TreeLimits& tree_limits) {
+  Limits both{limits, tree_limits};
+  reader.map<Limits>(value, kLimitsKeys, both);
+}
+
+std::optional<std::uint64_t> read_memory(R& reader, const V& value) {
+  const auto size = reader.size(value);
+  if (!size || *size >= kLeastMemory) return size;
+  reader.problem(value, "expected at least 1M: no app lives in less");
+  return std::nullopt;
 }
 
 void append_policy_key_paths(std::vector<std::string>& paths, const std::string& app) {

@@ -60,7 +60,7 @@ class Pitfalls {
   void probes() {
     const auto& probes = spec_.health.probes;
     if (!probes) {
-      const auto port = listen_address(spec_, spec_.command, spec_.env);
+      const auto port = listen_address_of_instance(spec_, 0);
       if (port && !may_have_default_probe())
         warn("no probe: a hung process would not be noticed",
              "add health: {http: /PATH} or health: {exec: COMMAND}, or health: none");
@@ -93,8 +93,8 @@ class Pitfalls {
     without.listen.reset();
     const auto own = listen_address(without, without.command, without.env);
     if (own && own->port == spec_.listen->port) return;
-    warn("PORT in env is " + *port + ", and '" + (app_.listen ? "listen" : "port") + "' says " +
-             std::to_string(spec_.listen->port),
+    warn("PORT in env is " + *port + ", and '" + (app_.spec.held.empty() ? "port" : "listen") +
+             "' says " + std::to_string(spec_.listen->port),
          "an app that obeys PORT is never found where it should listen; make them the same");
   }
 

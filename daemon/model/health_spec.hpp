@@ -67,7 +67,7 @@ struct ProbeSpec {
 };
 
 enum class OnUnhealthy { restart, mark };
-enum class OnNewBuild { nothing, restart };
+enum class OnNewBuild { nothing, restart, reload };
 
 struct BuildSpec {
   enum class Kind { automatic, none, next, file };  ///< automatic: next where `.next` is in cwd

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "daemon/model/health_spec.hpp"
+#include "daemon/model/held_address.hpp"
+#include "daemon/model/log_spec.hpp"
 
 /// A configuration after all checks: what an app shall be. Values only.
 namespace dixis {
@@ -48,10 +50,27 @@ struct StartPolicy {
   bool operator==(const StartPolicy&) const = default;
 };
 
+struct ReloadPolicy {
+  Milliseconds drain{30'000};         ///< how long the old process may finish what it has begun
+  std::uint32_t parallel = 1;         ///< instances replaced at a time
+  std::vector<std::string> warmup{};  ///< paths that are asked for before the new one is let in
+  bool operator==(const ReloadPolicy&) const = default;
+};
+
 struct ResourceLimit {
   int resource = 0;  ///< RLIMIT_NOFILE, RLIMIT_CORE
   rlim_t value = 0;  ///< soft and hard; RLIM_INFINITY for none
   bool operator==(const ResourceLimit&) const = default;
+};
+
+/// Limits of a whole tree, which only its cgroup can hold it to.
+struct TreeLimits {
+  std::optional<std::uint64_t> memory{};       ///< bytes; beyond it the kernel kills
+  std::optional<std::uint64_t> memory_high{};  ///< bytes; beyond it the kernel slows down
+  std::optional<std::uint32_t> cpu_percent{};  ///< of one CPU
+  std::optional<std::uint64_t> tasks{};        ///< processes and threads
+  std::optional<std::uint64_t> io_weight{};    ///< share of the disk; 100 is usual
+  bool operator==(const TreeLimits&) const = default;
 };
 
 /// Where an app listens, as far as the configuration tells.
@@ -79,14 +98,19 @@ struct AppSpec {
   std::vector<std::string> path{};  ///< directories put before PATH
   std::map<std::string, std::string> env{};
   std::vector<std::filesystem::path> env_files{};  ///< absolute; later ones win
+  std::vector<HeldAddress> held{};                 ///< `listen`: the sockets that dixisd holds
   std::optional<ListenAddress> listen{};           ///< from `listen` or `port`
   bool no_port = false;                            ///< `port: none`
   std::uint32_t instances = 1;
   StartPolicy start{};
   StopPolicy stop{};
   RestartPolicy restart{};
+  ReloadPolicy reload{};
   HealthSpec health{};
   std::vector<ResourceLimit> limits{};
+  TreeLimits tree_limits{};
+  std::optional<std::uint64_t> restart_above{};  ///< bytes of memory
+  LogSpec logs{};
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
 
@@ -105,7 +129,8 @@ struct Access {
 struct Config {
   std::filesystem::path file{};
   Access access{};
-  std::map<std::string, AppSpec> apps{};  ///< by name
+  std::optional<std::uint64_t> log_ceiling{};  ///< bytes of all logs together
+  std::map<std::string, AppSpec> apps{};       ///< by name
 };
 
 }  // namespace dixis

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/json.hpp"
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/fd.hpp"
 
 namespace dixis {
@@ -278,10 +279,12 @@ Result<void> DeathFile::compact(int fd) {
   struct stat facts {};
   if (::fstat(out.get(), &facts) != 0) return errno_error("", errno);
   step("compact: rename");
+  fault::point("deaths-rename");
   if (std::rename(fresh.c_str(), file_.c_str()) != 0) return errno_error("", errno);
   after.device = facts.st_dev;
   after.inode = facts.st_ino;
   index_ = std::move(after);
+  fault::point("deaths-renamed");
   step("compact: fsync directory");
   return sync_directory();
 }

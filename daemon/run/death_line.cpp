@@ -16,8 +16,8 @@ namespace bj = boost::json;
 constexpr int kVersion = 1;
 constexpr std::size_t kLastLines = 20;
 constexpr std::size_t kLastLineBytes = 1000;
-/// Names of fields, numbers, times and the checksum: 600 bytes at most, and some more.
-constexpr std::size_t kFrameBytes = 800;
+/// Names of fields, numbers, times and the checksum: 1000 bytes at most, and some more.
+constexpr std::size_t kFrameBytes = 1200;
 
 /// At most `limit` bytes, cut between characters.
 void cut(std::string& text, std::size_t limit) {
@@ -49,6 +49,7 @@ void each_text(DeathRecord& record, Visit visit) {
   for (auto* text : {&death.sender->comm, &death.sender->exe}) {
     if (*text) visit(**text);
   }
+  for (Ancestor& one : death.sender->parents) visit(one.comm);
 }
 
 std::size_t size_of(DeathRecord& record) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/json.hpp"
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/fd.hpp"
 
 namespace dixis {
@@ -80,11 +81,14 @@ Result<void> write_desired_generation(const std::filesystem::path& directory,
   step("unlink oldest");
   (void)::unlink(oldest.c_str());
   step("rename previous");
+  fault::point("desired-history");
   (void)std::rename(previous.c_str(), oldest.c_str());
   step("link current");
   (void)::link(current.c_str(), previous.c_str());
   step("rename new");
+  fault::point("desired-rename");
   if (std::rename(fresh.c_str(), current.c_str()) != 0) return errno_error(what, errno);
+  fault::point("desired-renamed");
   step("fsync directory");
   const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) return errno_error(what, errno);

@@ -1,5 +1,7 @@
 #include "daemon/run/environment.hpp"
 
+#include "daemon/model/instance_words.hpp"
+
 namespace dixis {
 
 Environment app_environment(const AppSpec& spec, const Credentials& credentials,
@@ -11,13 +13,14 @@ Environment app_environment(const AppSpec& spec, const Credentials& credentials,
   out["SHELL"] = credentials.shell;
   out["LANG"] = "C.UTF-8";
   for (const auto& [name, value] : from_files) out[name] = value;
-  for (const auto& [name, value] : spec.env) out[name] = value;
+  for (const auto& [name, value] : spec.env) out[name] = for_instance(value, mark.instance);
   std::string& path = out.try_emplace("PATH", kDefaultPath).first->second;
   for (auto directory = spec.path.rbegin(); directory != spec.path.rend(); ++directory) {
     path = *directory + ":" + path;
   }
   out["DIXIS_APP"] = spec.name;
   out["DIXIS_INSTANCE"] = std::to_string(mark.instance);
+  out["NODE_APP_INSTANCE"] = out["DIXIS_INSTANCE"];
   out["DIXIS_TREE"] = mark.tree;
   return out;
 }

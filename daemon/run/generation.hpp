@@ -1,21 +1,26 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/model.hpp"
-#include "daemon/logs/capture.hpp"
+#include "daemon/run/adopter.hpp"
 #include "daemon/run/build/build_on_disk.hpp"
 #include "daemon/run/health_book.hpp"
 #include "daemon/run/launch_plan.hpp"
 #include "daemon/run/notifier.hpp"
+#include "daemon/sys/oom_watch.hpp"
 #include "daemon/sys/process.hpp"
 #include "daemon/sys/process_table.hpp"
 
 namespace dixis {
+
+/// How a generation takes connections from what is held for it.
+enum class Took { nothing, itself, adopter };
 
 /// What runs (or ran) as one generation of a slot; shared by the coroutines that look after it.
 struct Generation {
@@ -23,7 +28,7 @@ struct Generation {
   Process process{};  ///< the leader; pid -1 before the fork
   TreeKey tree{};
   LaunchPlan plan{};
-  CaptureMark log_mark{};
+  std::string spec_digest{};              ///< of what it was started with; empty: not known
   std::int64_t begun_ms = 0;              ///< boot time: launch asked for
   std::optional<std::int64_t> exec_ms{};  ///< boot time: the program runs
   bool adopted = false;
@@ -31,9 +36,23 @@ struct Generation {
   std::string proof{};  ///< what was proven, in words
   /// Admitted although the proof has found something: it serves, but not what it should.
   std::string flaw{};
-  std::optional<ListenAddress> found_at{};  ///< where it was found listening
+  std::optional<std::string> serves_other{};  ///< it says that it serves this build instead
+  std::optional<ListenAddress> found_at{};    ///< where it was found listening
   std::optional<Death> death{};
+  std::shared_ptr<OomAccount> memory{};     ///< of its cgroup; null: not counted
+  bool memory_followed = false;             ///< restart_above is being looked after
+  std::optional<std::string> own_signal{};  ///< the latest that a verb sent it: "SIGKILL"
+  std::string own_signal_by{};              ///< "`dixisctl signal` (uid 0)"
+  std::set<std::string> strangers{};        ///< executables that were told of
   std::vector<TimelineStep> timeline{};
+
+  // The sockets that dixisd holds for it.
+  std::vector<HeldAddress> held{};     ///< passed to it, as 3, 4, …
+  std::vector<int> passed{};           ///< what becomes 3, 4, …; borrowed, until it is spawned
+  UniqueFd own_listener{};             ///< the private one, until it is spawned
+  std::unique_ptr<Adopter> adopter{};  ///< null: nothing is held
+  std::string own_socket{};            ///< path of the private one
+  Took took = Took::nothing;
 
   // Health and build.
   HealthBook health{};

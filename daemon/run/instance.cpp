@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "common/death.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 
@@ -24,10 +26,14 @@ Instance::~Instance() {
 }
 
 void Instance::set_spec(AppSpec spec) {
+  const bool other_logs = spec_.logs != spec.logs || spec_.instances != spec.instances;
   spec_ = std::move(spec);
+  if (other_logs) services_.capture.configure(spec_.name, log_settings_of(spec_));
   if (!generation_ || !generation_->exec_ms) return;
   watch_build(generation_->plan.credentials);
-  if (serves(generation_->number)) renew_probes(generation_);
+  if (!serves(generation_->number)) return;
+  renew_probes(generation_);
+  begin_following_memory(generation_);
 }
 
 std::string Instance::label() const {
@@ -124,7 +130,9 @@ void Instance::carry_out(const machine::Sweep& /*action*/) {
 }
 
 void Instance::carry_out(const machine::Bury& /*action*/) {
+  forget_death(*generation_);
   services_.reaper.release(generation_->process.pid);
+  fault::point("record-stale");
   remove_record(services_.runtime_directory, spec_.name, number_, generation_->number);
   if (stop_begun_ms_ != 0) {
     const auto took = boottime_ms() - std::exchange(stop_begun_ms_, 0);
@@ -200,6 +208,7 @@ InstanceStatus Instance::status(Desired desired) const {
   } else if (spec_.listen) {
     out.port = spec_.listen->port;
   }
+  add_others(out);
   if (slot_.state == State::backoff) {
     out.retry_in_ms = std::max<std::int64_t>(0, retry_at_ms_ - boottime_ms());
   }

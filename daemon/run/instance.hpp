@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <boost/asio.hpp>
 
 #include "common/model.hpp"
+#include "daemon/logs/log_settings.hpp"
 #include "daemon/model/instance_machine.hpp"
 #include "daemon/model/spec.hpp"
 #include "daemon/run/generation.hpp"
@@ -18,6 +20,7 @@
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/slot_record.hpp"
+#include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
 namespace dixis {
@@ -42,7 +45,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   const std::shared_ptr<Generation>& generation() const { return generation_; }
   /// Notified at every change of the slot.
   Notifier& changed() { return changed_; }
-  VerbLane& lane() { return lane_; }
+  /// Whoever waits for this slot, or for what replaces it, looks again.
+  void wake_all();
+  /// Shared with the instance whose place this one takes.
+  VerbLane& lane() { return *lane_; }
 
   /// True from a start that waits for its predecessors until it is launched.
   void expect_start(bool expected);
@@ -59,15 +65,32 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Takes back a generation that runs already.
   void adopt(const GenerationRecord& record, Process process, Desired desired);
 
+  /// A verb sends its leader a signal: if it ends of it, that is no stranger's doing.
+  void note_signal(int signal, const std::string& by);
+  /// A program has started in its tree, from where no programs are installed.
+  void program_started(pid_t pid);
+  /// Tells of those that weren't told of.
+  void tell_strangers(const std::vector<Stranger>& found);
+  /// The limits of its tree as `describe` shows them.
+  std::vector<std::string> limits_view() const;
+
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
 
-  /// What a predecessor noted of the slot; before anything is taken back (instance_memory.cpp).
+  /// What a predecessor noted of the slot; before anything is taken back (instance_slot.cpp).
   void remember(const SlotRecord& record);
   /// Goes on where that left a slot without a generation: its backoff, its failure.
   void take_up(Desired desired);
   /// What follows the end of a lost generation, once nothing of it is left.
   void note_lost(std::uint64_t generation, bool proven, Desired desired);
+
+  /// What runs was started with another command, user, environment… than is configured now.
+  bool outdated() const;
+
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -82,6 +105,30 @@ class Instance : public std::enable_shared_from_this<Instance> {
     std::optional<AppSpec> new_spec{};  ///< from now on, if its preflight passes
   };
   Task<Outcome> restart(VerbTicket ticket, RestartOptions options, Report report);
+  /// A restart that a predecessor of this daemon had under way. `first`: the number from which on a
+  /// generation is its work.
+  Task<Outcome> finish_restart(VerbTicket ticket, RestartOptions options, std::uint64_t first,
+                               Report report);
+
+  struct ReloadOptions {
+    machine::Reason reason{};
+    bool or_restart = false;            ///< where it can't be done without a gap
+    std::optional<AppSpec> new_spec{};  ///< from now on, if its process is proven
+    /// Told of a successor before it starts.
+    std::function<void(std::shared_ptr<Instance> successor)> beside{};
+    /// Puts `heir`, which is proven and let in, where `old` was.
+    std::function<void(std::shared_ptr<Instance> old, std::shared_ptr<Instance> heir)> take_place{};
+  };
+  /// Replaces what serves without a gap (instance_reload.cpp).
+  Task<Outcome> reload(VerbTicket ticket, ReloadOptions options, Report report);
+  /// Why a reload to `next` would be a restart; nullopt: it isn't one, or nothing serves.
+  std::optional<std::string> why_no_reload(const AppSpec& next) const;
+  /// The instance that has the slot now: this one, or the one that has taken its place.
+  std::shared_ptr<Instance> latest();
+  /// `heir` has the slot; before this one is adopted.
+  void retired_for(std::shared_ptr<Instance> heir) { heir_ = std::move(heir); }
+  /// `heir` serves already: drains and stops this one, which a predecessor of the daemon left.
+  Task<void> finish_retiring(std::shared_ptr<Instance> heir);
 
   /// Asks each probe once, now (instance_health.cpp).
   Task<std::vector<ProbeReport>> probe_now();
@@ -122,6 +169,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<std::optional<BuildOnDisk>>> launchable_build(LaunchPlan plan);
   Task<void> discard(GatedChild child);
   Task<void> enter_scope(std::shared_ptr<Generation> generation, pid_t pid);
+  void warn_of_limits(const Generation& generation) const;
   Task<void> watch(std::shared_ptr<Generation> generation);
   Death make_death(const Generation& generation, const ExitStatus& status) const;
   GenerationRecord record_of(const Generation& generation) const;
@@ -143,8 +191,32 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<PortProof> look_at_port(std::shared_ptr<Generation> generation,
                                std::vector<Listener> listeners);
   void proven(Generation& generation, std::string text);
-  void not_proven(const Generation& generation, std::string text);
+  void not_proven(const Generation& generation, std::string text,
+                  Cause cause = Cause::start_timeout);
   std::string why_not_proven(const Generation& generation) const;
+
+  // Held sockets (instance_sockets.cpp).
+  Result<void> open_adopter(Generation& generation);
+  Task<Result<void>> prepare_sockets(std::shared_ptr<Generation> generation);
+  Task<bool> prove_held(std::shared_ptr<Generation> generation);
+  bool has_taken(const Generation& generation,
+                 boost::asio::generic::stream_protocol::socket& caller,
+                 std::chrono::steady_clock::time_point begun) const;
+  Task<bool> admit(std::shared_ptr<Generation> generation);
+  Task<std::optional<std::string>> warm_up(std::shared_ptr<Generation> generation);
+  static std::optional<std::string> private_socket(const Generation& generation);
+  std::string not_taken(const Generation& generation) const;
+
+  // Reload (instance_reload.cpp).
+  void begin_beside(Instance& old);
+  Task<bool> prove_beside(std::shared_ptr<Generation> generation);
+  Task<void> withdraw(machine::Reason reason);
+  void hand_over(const std::shared_ptr<Instance>& heir);
+  Task<std::int64_t> drain(std::function<bool()> goes_on, Report report);
+  Task<std::int64_t> retire(machine::Reason reason, std::function<bool()> goes_on, Report report);
+  Task<Outcome> not_reloaded(std::shared_ptr<Instance> successor, std::string why,
+                             std::int64_t begun_ms);
+  void add_others(InstanceStatus& status) const;
 
   // Health (instance_health.cpp).
   std::vector<ProbeSpec> probes_of(const Generation& generation) const;
@@ -167,6 +239,18 @@ class Instance : public std::enable_shared_from_this<Instance> {
   static ProbeAnswer notify_answer(const Generation& generation, const NotifyProbe& probe,
                                    Milliseconds interval);
 
+  // What is seen from outside (instance_witness.cpp).
+  void watch_death(const std::shared_ptr<Generation>& generation);
+  void forget_death(const Generation& generation);
+  void tell_oom(const Generation& generation) const;
+  Death explained(const Generation& generation, const ExitStatus& waited) const;
+  Death lost_death(const GenerationRecord& record) const;
+  Task<void> look_for_strangers(std::vector<pid_t> pids);
+
+  // restart_above (instance_memory.cpp).
+  Task<void> follow_memory(std::shared_ptr<Generation> generation);
+  void begin_following_memory(const std::shared_ptr<Generation>& generation);
+
   // Builds (instance_build.cpp).
   struct BuildWait {
     std::chrono::steady_clock::time_point until{};
@@ -176,6 +260,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   Task<Result<std::optional<BuildOnDisk>>> ready_build(LaunchPlan plan, BuildWait wait);
   void watch_build(const std::optional<Credentials>& credentials);
+  Task<void> watch_unlaunched_build();
   void build_changed(const std::optional<BuildOnDisk>& now);
   void build_completed();
   Task<bool> has_settled(Milliseconds settle);
@@ -184,19 +269,27 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool is_stale() const;
   std::optional<Build> build_view() const;
   Task<std::string> prove_build(std::shared_ptr<Generation> generation);
+  Task<Result<std::string>> prove_build_again(std::shared_ptr<Generation> generation);
+  Task<void> find_flaw(std::shared_ptr<Generation> generation);
 
   // What is kept of a death (instance_death.cpp).
   std::string reaction() const;
+  static std::string number_of(const Instance& other);
   Task<void> archive(std::shared_ptr<Generation> generation);
+  LogSource log_source(std::uint64_t generation) const;
+  /// What a generation wrote last.
+  Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // What outlives the daemon beside the processes (instance_keep.cpp).
-  std::string pipe_key(const char* stream, std::uint64_t generation) const;
-  void keep_pipes(const CaptureEnds& ends, std::uint64_t generation);
+  std::string kept_key(const char* stream, std::uint64_t generation) const;
+  void keep_pipes(std::uint64_t generation);
   bool resume_pipes(std::uint64_t generation);
-  void forget_pipes(std::uint64_t generation);
+  void forget_kept(std::uint64_t generation);
   Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
+  void take_back_sockets(Generation& generation, const GenerationRecord& record);
+  void reopen_adopter(Generation& generation);
   Task<void> end_orphaned_probes();
   Task<void> restore(std::shared_ptr<Generation> generation);
   Task<void> resume(std::shared_ptr<Generation> generation);
@@ -207,10 +300,14 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void watch_member(const std::shared_ptr<Generation>& generation, const ProcessFacts& member);
   Task<std::string> survivors(TreeKey tree);
   Task<Result<void>> verify_stopped();
+  /// Other instances of the app may listen on its address.
+  bool shares_port() const { return !spec_.held.empty() && spec_.instances > 1; }
 
   // Pieces of the verbs (instance_verbs.cpp).
   Task<Outcome> await_proven(VerbTicket ticket, std::uint64_t first_generation, Report report,
                              std::int64_t begun_ms);
+  Task<std::optional<std::string>> refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                  Report report);
   Task<std::optional<Error>> check_build(VerbTicket ticket, LaunchPlan plan, Report report);
   Task<Result<std::string>> prove_running();
   Task<Outcome> failed_start(std::string message, std::int64_t begun_ms);
@@ -235,7 +332,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   struct Failure {
     std::uint64_t generation = 0;
     std::string message{};
-    CaptureMark log_mark{};
     bool ran = false;
   };
   std::optional<Failure> last_failure_;
@@ -247,12 +343,18 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::int64_t stop_begun_ms_ = 0;
   bool start_expected_ = false;
   Notifier changed_;
-  VerbLane lane_;
+  std::shared_ptr<VerbLane> lane_ = std::make_shared<VerbLane>();
+
+  // Another generation of the slot, while a reload is under way.
+  bool beside_ = false;                ///< it is proven beside the one that serves
+  std::weak_ptr<Instance> successor_;  ///< which is proven beside this one
+  std::shared_ptr<Instance> heir_;     ///< which has taken this one's place
+  std::weak_ptr<Instance> leaving_;    ///< whose place this one has taken
 
   std::unique_ptr<NotifySocket> notify_socket_;
   std::uint64_t probe_runs_ = 0;
   std::string build_watch_key_;
-  std::optional<BuildSpec> watched_build_;  ///< what is being watched
+  std::optional<AppSpec> watched_build_;  ///< for which it is being watched
   std::optional<BuildOnDisk> build_on_disk_;
   std::uint64_t build_changes_ = 0;
   bool failed_for_build_ = false;  ///< in backoff until the build on disk is whole

@@ -5,6 +5,7 @@
 #include "daemon/logs/within.hpp"
 #include "daemon/run/build/served_build.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/sys/app_files.hpp"
 #include "daemon/sys/clock.hpp"
 #include "daemon/sys/pidfd.hpp"
 
@@ -36,6 +37,13 @@ void keep_builder(BuildOnDisk& build, std::int64_t known) {
   build.builder_pid = known;
   build.complete = false;
   build.missing = "`next build` is ending";
+}
+
+/// Whether both have the same build, seen with the same eyes.
+bool same_build(const AppSpec& left, const AppSpec& right) {
+  return left.health.build == right.health.build && left.health.assets == right.health.assets &&
+         left.cwd == right.cwd && left.command == right.command && left.user == right.user &&
+         left.group == right.group;
 }
 
 /// At work, or so fresh that it may be: what is written right now comes in pieces.
@@ -86,12 +94,25 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::ready_build(LaunchPlan plan, 
 
 /// Watches what is on disk from now on, with the credentials of the app.
 void Instance::watch_build(const std::optional<Credentials>& credentials) {
-  if (watched_build_ == spec_.health.build) return;
-  watched_build_ = spec_.health.build;
+  if (watched_build_ && same_build(*watched_build_, spec_)) return;
+  watched_build_ = spec_;
+  if (spec_.health.build.kind == BuildSpec::Kind::none) build_on_disk_.reset();
   services_.builds.watch(build_watch_key_, spec_, credentials,
                          [weak = weak_from_this()](const std::optional<BuildOnDisk>& now) {
                            if (const auto self = weak.lock()) self->build_changed(now);
                          });
+}
+
+/// Shows what is on disk of an app that could not be launched even once, too.
+Task<void> Instance::watch_unlaunched_build() {
+  const auto self = shared_from_this();
+  if (watched_build_) co_return;
+  const AppSpec spec = spec_;
+  if (!spec.user && !spec.group) co_return watch_build(std::nullopt);
+  auto look_up = [spec] { return look_up_credentials(spec.user, spec.group); };
+  auto looking = services_.slow_worker.run(std::move(look_up));
+  const auto found = co_await within(kReadLimit, std::move(looking));
+  if (found && *found && !watched_build_) watch_build(**found);
 }
 
 void Instance::build_changed(const std::optional<BuildOnDisk>& now) {
@@ -133,7 +154,9 @@ Task<void> Instance::follow_new_build(std::uint64_t change) {
   const Milliseconds settle = spec_.health.new_build_settle;
   boost::asio::steady_timer pause(services_.loop, settle);
   co_await pause.async_wait(boost::asio::use_awaitable);
-  while (wanted() && !co_await has_settled(settle)) {
+  while (wanted()) {
+    const bool settled = co_await has_settled(settle);
+    if (settled) break;
     pause.expires_after(settle);
     co_await pause.async_wait(boost::asio::use_awaitable);
   }
@@ -168,7 +191,7 @@ Task<void> Instance::follow_flaw(std::shared_ptr<Generation> generation) {
     pause.expires_after(kFlawInterval);
     co_await pause.async_wait(boost::asio::use_awaitable);
     if (!serves(generation->number)) co_return;
-    const auto before = std::exchange(generation->flaw, "");
+    const auto before = generation->flaw;
     const auto served = co_await prove_build(generation);
     if (!serves(generation->number)) co_return;
     if (!generation->flaw.empty()) {
@@ -202,10 +225,12 @@ std::optional<std::string> Instance::build_problem() const {
 
 /// For `list`.
 std::optional<Build> Instance::build_view() const {
+  if (spec_.health.build.kind == BuildSpec::Kind::none) return std::nullopt;
   Build out;
   if (generation_ && generation_->build) out.running = generation_->build->id;
+  if (generation_ && generation_->serves_other) out.running = generation_->serves_other;
   if (build_on_disk_) out.on_disk = build_on_disk_->id;
-  out.stale = is_stale();
+  out.stale = out.running && out.on_disk && out.running != out.on_disk;
   out.problem = build_problem();
   if (!out.problem && out.stale && !build_refusal_.empty()) out.problem = build_refusal_;
   if (!out.running && !out.on_disk && !out.problem) return std::nullopt;
@@ -216,20 +241,58 @@ std::optional<Build> Instance::build_view() const {
 /// and is healthy: it is admitted and marked, since a dead one would serve nobody.
 Task<std::string> Instance::prove_build(std::shared_ptr<Generation> generation) {
   const auto& at = generation->found_at;
-  if (!generation->build || !at) co_return "";
+  const auto own = private_socket(*generation);
+  if (!generation->build || (!at && !own)) co_return "";
   ServedBuildRequest request;
-  request.host = at->host;
-  request.port = at->port;
+  request.socket = own;
+  if (at) {
+    request.host = at->host;
+    request.port = at->port;
+  }
   request.build = *generation->build;
   request.spec = spec_;
   request.credentials = generation->plan.credentials;
   request.assets = spec_.health.assets;
-  auto served =
+  const auto served =
       co_await prove_served_build(services_.slow_worker, std::move(request), kServedLimit);
-  if (served) co_return *served;
-  generation->flaw = served.error().message;
-  if (!served.error().hint.empty()) generation->flaw += "; " + served.error().hint;
+  generation->serves_other = served.other;
+  generation->flaw.clear();
+  if (served.proof) co_return *served.proof;
+  generation->flaw = served.proof.error().message;
+  if (!served.proof.error().hint.empty()) generation->flaw += "; " + served.proof.error().hint;
   co_return "";
+}
+
+/// The same of one that serves already, as long as what it was started from is on disk. Not while
+/// a flaw of it is known: that is looked at by itself. What was compared with files that are just
+/// being written is told, and not held against it.
+Task<Result<std::string>> Instance::prove_build_again(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  const bool whole = build_on_disk_ && build_on_disk_->complete && !is_stale();
+  if (!whole || !generation->flaw.empty()) co_return std::string();
+  const auto served = co_await prove_build(generation);
+  if (generation->flaw.empty() || !serves(generation->number)) co_return served;
+  const Error found{generation->flaw};
+  if (co_await has_settled(spec_.health.new_build_settle)) {
+    mark_flaw(*generation);
+    spawn(follow_flaw(generation));
+  } else {
+    generation->flaw.clear();
+    generation->serves_other.reset();
+  }
+  co_return found;
+}
+
+/// What the predecessor's proof of an adopted one had found is forgotten, but not over.
+Task<void> Instance::find_flaw(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  boost::asio::steady_timer pause(services_.loop);
+  while (serves(generation->number)) {
+    const auto served = co_await prove_build_again(generation);
+    if (served || !generation->flaw.empty()) co_return;
+    pause.expires_after(spec_.health.new_build_settle);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 }  // namespace dixis

@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -26,8 +27,14 @@ bool went_as_asked(const Death& death) {
 
 }  // namespace
 
+std::string Instance::number_of(const Instance& other) {
+  return other.generation_ ? std::to_string(other.generation_->number) : "that is gone";
+}
+
 /// What dixis did about an end, right after it.
 std::string Instance::reaction() const {
+  if (heir_) return "its place had been taken by generation " + number_of(*heir_);
+  if (beside_) return "the old process goes on";
   switch (slot_.state) {
     case State::backoff:
       return "a restart was scheduled in " +
@@ -44,6 +51,16 @@ std::string Instance::reaction() const {
   return "restarted at once, as generation " + std::to_string(slot_.current->generation);
 }
 
+LogSource Instance::log_source(std::uint64_t generation) const {
+  return {spec_.name, number_, generation};
+}
+
+Task<std::string> Instance::last_lines(std::uint64_t generation, int lines) {
+  auto source = log_source(generation);
+  auto settings = log_settings_of(spec_);
+  co_return co_await services_.capture.last_lines(std::move(source), std::move(settings), lines);
+}
+
 Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
   // The step that buried it is still under way.
@@ -56,10 +73,10 @@ Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
   record.probe_answer = generation->health.last_answer();
   record.reaction = reaction();
   if (!went_as_asked(*generation->death)) {
-    const auto lines = co_await services_.capture.last_lines(generation->log_mark, kLastLines);
+    const auto lines = co_await last_lines(generation->number, kLastLines);
     record.last_lines = lines_of(lines);
   }
-  forget_pipes(generation->number);
+  forget_kept(generation->number);
   last_record_ = record;
   services_.deaths.append(std::move(record));
 }

@@ -4,6 +4,7 @@
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/run/stray.hpp"
+#include "daemon/sys/cgroup.hpp"
 #include "daemon/sys/reaper.hpp"
 
 namespace dixis {
@@ -44,6 +45,8 @@ Task<void> Instance::kill_members(std::shared_ptr<Generation> generation) {
   if (!generation->adopted || !has_ended(generation->process)) {
     signal_group(generation->process.pid, SIGKILL);
   }
+  // All at once, so that none of them can fork away from it.
+  if (!generation->tree.cgroup.empty()) kill_cgroup(generation->tree.cgroup);
   const auto members = co_await services_.trees.members(generation->tree);
   for (const auto& member : members) {
     if (const auto process = open_process(member.pid, member.start_ticks)) {
@@ -64,7 +67,10 @@ Task<void> Instance::sweep(std::shared_ptr<Generation> generation) {
     while (generation->tree_changes == seen) co_await generation->tree_changed.wait();
   }
   const bool stays_down = slot_.desired == Desired::down || slot_.halted;
-  if (stays_down && generation->plan.listen) {
+  // What is held serves its heir, or would serve the one that it was proven beside.
+  const bool slot_is_empty = !heir_ && !beside_;
+  if (stays_down && slot_is_empty) services_.sockets.close(spec_, number_);
+  if (stays_down && slot_is_empty && generation->plan.listen && !shares_port()) {
     auto work = [app = spec_.name, listen = *generation->plan.listen] {
       return check_port_released(app, listen);
     };
@@ -92,7 +98,8 @@ Task<Result<void>> Instance::verify_stopped() {
     left = co_await services_.trees.marked(tree_mark_prefix());
   }
   if (!left.empty()) co_return Error{"not stopped: still there are " + names_of(left)};
-  if (!last_listen_) co_return Result<void>{};
+  services_.sockets.close(spec_, number_);
+  if (!last_listen_ || shares_port()) co_return Result<void>{};
   auto work = [app = spec_.name, listen = *last_listen_] {
     return check_port_released(app, listen);
   };

@@ -5,6 +5,7 @@
 #include "daemon/model/command_facts.hpp"
 #include "daemon/run/instance.hpp"
 #include "daemon/run/probe/probe.hpp"
+#include "daemon/run/probe/probe_schedule.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -33,7 +34,7 @@ std::vector<ProbeSpec> Instance::probes_of(const Generation& generation) const {
   if (spec_.health.probes) return *spec_.health.probes;
   const bool next = (generation.build && generation.build->next) ||
                     next_kind(generation.plan.argv) == NextKind::dev;
-  if (!next || !generation.plan.listen) return {};
+  if (!next || (!generation.plan.listen && spec_.held.empty())) return {};
   ProbeSpec manifest;
   manifest.what = ManifestProbe{};
   manifest.name = "manifest";
@@ -48,6 +49,7 @@ ProbeTarget Instance::probe_target(const Generation& generation, const ProbeSpec
   ProbeTarget out;
   out.app = spec_.name;
   out.listen = generation.found_at ? generation.found_at : generation.plan.listen;
+  out.socket = private_socket(generation);
   if (generation.build) {
     out.build_id = generation.build->id;
     out.base_path = generation.build->config.base_path;
@@ -95,6 +97,7 @@ Task<bool> Instance::prove_health(std::shared_ptr<Generation> generation) {
 }
 
 void Instance::begin_monitoring(const std::shared_ptr<Generation>& generation) {
+  begin_following_memory(generation);
   for (std::size_t index = 0; index < generation->health.probes().size(); ++index) {
     const auto& spec = generation->health.probes()[index];
     const auto* const notify = std::get_if<NotifyProbe>(&spec.what);
@@ -116,10 +119,9 @@ void Instance::renew_probes(const std::shared_ptr<Generation>& generation) {
   begin_monitoring(generation);
 }
 
-/// Asks one probe on its schedule. The first time lies anywhere within the interval, so that a
-/// hundred apps don't ask in step; from then on it is exact, so that N failures have their bound.
+/// Asks one probe on its schedule.
 Task<void> Instance::monitor(std::shared_ptr<Generation> generation, std::size_t index) {
-  using Clock = std::chrono::steady_clock;
+  using Clock = ProbeSchedule::Clock;
   const auto self = shared_from_this();
   const ProbeSpec spec = generation->health.probes()[index];
   const auto book = generation->health_book;
@@ -128,14 +130,14 @@ Task<void> Instance::monitor(std::shared_ptr<Generation> generation, std::size_t
            book == generation->health_book;
   };
   const double phase = std::uniform_real_distribution<double>(0, 1)(services_.random);
-  auto due = Clock::now() + std::chrono::duration_cast<Clock::duration>(spec.interval * phase);
+  ProbeSchedule schedule(Clock::now(), spec.interval, phase);
   while (goes_on()) {
-    const auto left = std::chrono::ceil<Milliseconds>(due - Clock::now());
+    const auto left = schedule.left(Clock::now());
     if (left > 0ms && co_await generation->left.wait(left)) continue;
     auto report = co_await ask(generation, spec);
     if (!goes_on()) co_return;
     note(*generation, index, std::move(report));
-    due = std::max(due + spec.interval, Clock::now());
+    schedule.answered(Clock::now());
   }
 }
 

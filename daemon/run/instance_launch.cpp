@@ -7,7 +7,10 @@
 #include "common/death.hpp"
 #include "daemon/model/words.hpp"
 #include "daemon/run/instance.hpp"
+#include "daemon/run/log_settings_of.hpp"
+#include "daemon/run/spec_digest.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/spawn.hpp"
 
 namespace dixis {
@@ -83,7 +86,8 @@ Task<void> Instance::launch(std::uint64_t number) {
     co_return;
   }
   generation_.reset();
-  last_failure_ = Failure{number, with_hint(ready.error()), {}, false};
+  forget_kept(number);
+  last_failure_ = Failure{number, with_hint(ready.error()), false};
   publish({.type = "warning", .generation = number, .message = with_hint(ready.error())});
   apply(machine::LaunchFailed{number, with_hint(ready.error())});
 }
@@ -104,24 +108,31 @@ Task<Result<std::optional<BuildOnDisk>>> Instance::launchable_build(LaunchPlan p
 }
 
 Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> generation) {
-  PreflightRequest request{spec_, {number_, generation->tree.mark}, {}, true};
+  const AppSpec request_spec = spec_;
+  PreflightRequest request{
+      request_spec, {number_, generation->tree.mark}, {}, request_spec.held.empty()};
   auto plan = co_await preflight_on(services_.slow_worker, std::move(request));
-  if (!plan) co_return plan.error();
+  if (!plan) {
+    spawn(watch_unlaunched_build());
+    co_return plan.error();
+  }
   auto build = co_await launchable_build(*plan);
   if (!build) co_return build.error();
+  generation->spec_digest = spec_digest(request_spec);
   generation->plan = std::move(*plan);
   generation->build = std::move(*build);
   generation->health = HealthBook(probes_of(*generation));
+  const auto ready = co_await prepare_sockets(generation);
+  if (!ready) co_return ready.error();
   last_argv_ = generation->plan.argv;
   last_listen_ = generation->plan.listen;
   generation->timeline = std::exchange(last_timeline_, {});
   generation->timeline.push_back({"preflight", boottime_ms() - generation->begun_ms});
 
-  generation->log_mark = co_await services_.capture.mark(spec_.name);
   // A stop or another restart came meanwhile: nothing is run only to be ended.
   if (slot_.current->ended_for) co_return Error{"not started: " + slot_.current->ended_for->detail};
   if (auto notify = open_notify_socket(*generation); !notify) co_return notify.error();
-  auto ends = services_.capture.open(spec_.name);
+  auto ends = services_.capture.open(log_source(generation->number), log_settings_of(spec_));
   if (!ends) co_return ends.error();
   if (const auto& user = generation->plan.credentials) {
     // So that the app may open /dev/stdout by name. Without it, it writes all the same.
@@ -129,14 +140,18 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     [[maybe_unused]] const int err = ::fchown(ends->err.get(), user->uid, user->gid);
   }
   const auto spawn_begun = boottime_ms();
-  const auto child_request = spawn_request(spec_, generation->plan, *ends);
+  auto child_request = spawn_request(spec_, generation->plan, *ends);
+  child_request.passed_fds = generation->passed;
+  child_request.tell_pid = !generation->passed.empty();
   auto child = spawn_gated(child_request);
+  generation->passed.clear();
+  generation->own_listener.reset();
   if (!child) {
     co_return Error{"cannot start " + label() + ": " +
                     dixis::describe(child.error(), child_request)};
   }
   services_.reaper.hold(child->process.pid);
-  keep_pipes(*ends, generation->number);
+  keep_pipes(generation->number);
   ends = Error{};  // our copies go, so that the pipes end with the app
 
   generation->tree.leader = child->process.pid;
@@ -144,19 +159,26 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   auto record = record_of(*generation);
   record.pid = child->process.pid;
   record.start_ticks = child->process.start_ticks;
+  fault::point("record-missing");
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
-    forget_pipes(generation->number);
     co_return recorded.error();
   }
+  fault::point("gated");
   co_await enter_scope(generation, child->process.pid);
+  if (!generation->tree.cgroup.empty()) {
+    record.cgroup = generation->tree.cgroup;
+    write_record(services_.runtime_directory, record);
+  }
+  watch_death(generation);
   co_await services_.keeper.stored();
+  fault::point("gate-closed");
   const auto failure = co_await open_gate(*child);
   if (failure) {
+    forget_death(*generation);
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
-    forget_pipes(generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
   }
   generation->process = std::move(child->process);
@@ -176,10 +198,10 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
   const auto self = shared_from_this();
   const auto status = co_await services_.reaper.wait_exit(generation->process);
   co_await services_.turns.pass();
-  auto death = make_death(*generation, status);
+  const auto death = explained(*generation, status);
   if (!slot_.current->proven_at_ms && !slot_.current->ended_for) {
-    last_failure_ = Failure{generation->number, death.message + " before it was proven",
-                            generation->log_mark, true};
+    last_failure_ = Failure{generation->number,
+                            death.message + " before it was proven" + not_taken(*generation), true};
   }
   generation->death = death;
   last_death_ = death;
@@ -188,7 +210,10 @@ Task<void> Instance::watch(std::shared_ptr<Generation> generation) {
            .pid = generation->process.pid,
            .death = death,
            .message = death.message});
-  apply(machine::LeaderDied{generation->number, status.code});
+  const auto code = death.how == How::exited && death.code
+                        ? std::optional(static_cast<int>(*death.code))
+                        : std::nullopt;
+  apply(machine::LeaderDied{generation->number, code});
 }
 
 Death Instance::make_death(const Generation& generation, const ExitStatus& status) const {
@@ -214,7 +239,6 @@ Death Instance::make_death(const Generation& generation, const ExitStatus& statu
     out.detail = life.ended_for->detail;
     out.escalated = life.escalated && status.signal == SIGKILL;
   }
-  out.message = death_message(out);
   return out;
 }
 
@@ -239,6 +263,11 @@ GenerationRecord Instance::record_of(const Generation& generation) const {
     out.host = generation.plan.listen->host;
   }
   if (generation.build) out.build = generation.build->id;
+  out.spec_digest = generation.spec_digest;
+  out.cgroup = generation.tree.cgroup;
+  if (generation.took != Took::nothing) {
+    out.took = generation.took == Took::adopter ? "adopter" : "itself";
+  }
   return out;
 }
 

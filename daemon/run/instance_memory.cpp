@@ -1,47 +1,51 @@
-// What of the slot would be lost with the daemon: noted at each change, and taken up again.
-#include <algorithm>
+// restart_above: a soft limit of memory.
+#include <chrono>
 
-#include "common/json.hpp"
 #include "daemon/run/instance.hpp"
-#include "daemon/run/slot_record.hpp"
-#include "daemon/sys/clock.hpp"
+#include "daemon/run/usage.hpp"
 
 namespace dixis {
 
-void Instance::note_slot() {
-  auto record = to_record(slot_);
-  record.app = spec_.name;
-  record.instance = number_;
-  record.boot_id = services_.boot;
-  if (slot_.timers.backoff) record.retry_at_ms = retry_at_ms_;
-  if (last_death_) record.last_death = json::write(*last_death_).as_object();
-  if (noted_) record.unknown = noted_->unknown;
-  if (noted_ && record == *noted_) return;
-  // One that can't be written costs what the next daemon would have known; the start has said
-  // already whether the runtime directory can be written at all.
-  if (write_slot(services_.runtime_directory, record)) noted_ = std::move(record);
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Milliseconds kInterval = 10s;
+/// A peak is no leak: it has to be above at that many looks in a row.
+constexpr int kLooks = 3;
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20U) + " MiB";
 }
 
-void Instance::remember(const SlotRecord& record) {
-  noted_ = record;
-  Death death;
-  if (record.last_death && json::read(boost::json::value(*record.last_death), death)) {
-    last_death_ = std::move(death);
+}  // namespace
+
+/// Looks every 10 s while the generation serves and a threshold is set.
+Task<void> Instance::follow_memory(std::shared_ptr<Generation> generation) {
+  const auto self = shared_from_this();
+  generation->memory_followed = true;
+  for (int above = 0; serves(generation->number) && spec_.restart_above;) {
+    const bool left = co_await generation->left.wait(kInterval);
+    if (left || !serves(generation->number) || !spec_.restart_above) continue;
+    auto work = [pid = generation->process.pid, cgroup = generation->tree.cgroup] {
+      return measure(pid, cgroup);
+    };
+    const auto usage = co_await services_.proc_worker.run(std::move(work));
+    co_await look_for_strangers({});
+    const auto memory = static_cast<std::uint64_t>(usage.memory_bytes);
+    above = spec_.restart_above && memory > *spec_.restart_above ? above + 1 : 0;
+    if (above < kLooks || !serves(generation->number)) continue;
+    above = 0;
+    services_.restart_for_memory(self, mebibytes(memory) + " for 20 s, and restart_above is " +
+                                           mebibytes(*spec_.restart_above));
   }
+  generation->memory_followed = false;
 }
 
-void Instance::take_up(Desired desired) {
-  slot_.desired = desired;
-  if (!noted_) return;
-  const auto left = noted_->retry_at_ms.value_or(0) - boottime_ms();
-  apply(machine::Resumed{from_record(*noted_), Milliseconds(std::max<std::int64_t>(left, 0))});
-}
-
-void Instance::note_lost(std::uint64_t generation, bool proven, Desired desired) {
-  slot_.desired = desired;
-  std::optional<machine::Slot> before;
-  if (noted_) before = from_record(*noted_);
-  apply(machine::Lost{generation, proven, std::move(before)});
+/// After the generation began to serve, and after each change of the specification.
+void Instance::begin_following_memory(const std::shared_ptr<Generation>& generation) {
+  if (!spec_.restart_above || generation->memory_followed) return;
+  spawn(follow_memory(generation));
 }
 
 }  // namespace dixis

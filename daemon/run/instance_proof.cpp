@@ -5,6 +5,7 @@
 #include "daemon/run/instance.hpp"
 #include "daemon/run/port_check.hpp"
 #include "daemon/sys/clock.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 
@@ -72,6 +73,12 @@ Task<void> Instance::prove(std::shared_ptr<Generation> generation) {
   const auto build = co_await prove_build(generation);
   if (!proving()) co_return;
   if (!build.empty()) generation->proof += ", " + build;
+  if (beside_) {
+    const bool fit = co_await prove_beside(generation);
+    if (!fit || !proving()) co_return;
+  }
+  const bool admitted = co_await admit(generation);
+  if (!admitted || !proving()) co_return;
   proven(*generation, generation->proof);
   if (!serves(number)) co_return;
   begin_monitoring(generation);
@@ -81,6 +88,7 @@ Task<void> Instance::prove(std::shared_ptr<Generation> generation) {
 /// Listens on its port; where there is none, is ready as its probes say; where there are none, too,
 /// has lived for `start.stable`.
 Task<bool> Instance::prove_alive(std::shared_ptr<Generation> generation) {
+  if (!generation->held.empty()) co_return co_await prove_held(generation);
   if (generation->plan.listen) co_return co_await prove_port(generation);
   if (!generation->health.probes().empty()) {
     generation->proof = "alive";
@@ -149,6 +157,7 @@ void Instance::proven(Generation& generation, std::string text) {
   apply(machine::Proven{generation.number});
   mark_flaw(generation);
   if (!runs(generation.number) || slot_.current->phase != machine::Phase::serving) return;
+  fault::point("proven");
   write_record(services_.runtime_directory, record_of(generation));
   publish({.type = "proven",
            .generation = generation.number,
@@ -159,14 +168,17 @@ void Instance::proven(Generation& generation, std::string text) {
 }
 
 /// Ends it; the verb that waits for it is told why.
-void Instance::not_proven(const Generation& generation, std::string text) {
-  last_failure_ = Failure{generation.number, text, generation.log_mark, true};
-  apply(machine::ProofFailed{generation.number, {Cause::start_timeout, std::move(text)}});
+void Instance::not_proven(const Generation& generation, std::string text, Cause cause) {
+  last_failure_ = Failure{generation.number, text, true};
+  apply(machine::ProofFailed{generation.number, {cause, std::move(text)}});
 }
 
 std::string Instance::why_not_proven(const Generation& generation) const {
   const std::string within = " within its start timeout of " + seconds(spec_.start.timeout);
-  const bool found = !generation.plan.listen || generation.found_at;
+  if (const auto reason = not_taken(generation); !reason.empty()) {
+    return "not proven" + within + reason;
+  }
+  const bool found = !generation.plan.listen || generation.found_at || !generation.held.empty();
   if (found && !generation.health.complaint().empty()) {
     return "not healthy" + within + ": " + generation.health.complaint();
   }
@@ -208,8 +220,13 @@ Task<Result<std::string>> Instance::prove_running() {
       co_return Error{"it runs, but " + answer.probe + ": " + answer.message, "restart it"};
     }
   }
+  const auto served = co_await prove_build_again(generation);
+  if (!served) {
+    co_return Error{"it runs (pid " + std::to_string(generation->process.pid) + "), but " +
+                    served.error().message};
+  }
   co_return "pid " + std::to_string(generation->process.pid) + ": " + proof.text +
-      (answers.empty() ? "" : ", healthy");
+      (answers.empty() ? "" : ", healthy") + (served->empty() ? "" : ", " + *served);
 }
 
 }  // namespace dixis

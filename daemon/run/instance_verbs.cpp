@@ -47,7 +47,7 @@ Outcome Instance::outcome(bool ok, std::string message, std::int64_t begun_ms) c
 Task<Outcome> Instance::failed_start(std::string message, std::int64_t begun_ms) {
   const auto failure = *last_failure_;
   std::string lines;
-  if (failure.ran) lines = co_await services_.capture.last_lines(failure.log_mark, 10);
+  if (failure.ran) lines = co_await last_lines(failure.generation, 10);
   if (slot_.state == State::backoff) message += "; it is tried again";
   if (slot_.state == State::failed) message += "; it isn't tried again: " + slot_.message;
   if (!lines.empty()) message += "; its last lines:\n" + lines;
@@ -125,28 +125,34 @@ Task<std::optional<Error>> Instance::check_build(VerbTicket ticket, LaunchPlan p
   co_return build.error();
 }
 
+/// What stands in the way of a restart; the old process hasn't been touched.
+Task<std::optional<std::string>> Instance::refuse_restart(VerbTicket ticket, RestartOptions options,
+                                                          Report report) {
+  if (options.force) co_return std::nullopt;
+  report("preflight", "");
+  PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
+  request.check_port = request.spec.held.empty();
+  if (generation_) request.own = generation_->tree;
+  auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
+  std::optional<Error> refused;
+  if (ready) {
+    refused = co_await check_build(ticket, *ready, report);
+  } else {
+    refused = ready.error();
+  }
+  if (!refused) co_return std::nullopt;
+  const std::string old =
+      generation_ && generation_->exec_ms
+          ? "; the old process goes on (pid " + std::to_string(generation_->process.pid) + ")"
+          : "";
+  co_return "not restarted: " + with_hint(*refused) + old;
+}
+
 Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Report report) {
   const auto self = shared_from_this();
   const auto begun = boottime_ms();
-  if (!options.force) {
-    report("preflight", "");
-    PreflightRequest request{options.new_spec.value_or(spec_), {number_, ""}, {}, true};
-    if (generation_) request.own = generation_->tree;
-    auto ready = co_await preflight_on(services_.slow_worker, std::move(request));
-    std::optional<Error> refused;
-    if (ready) {
-      refused = co_await check_build(ticket, *ready, report);
-    } else {
-      refused = ready.error();
-    }
-    if (refused) {
-      const std::string old =
-          generation_ && generation_->exec_ms
-              ? "; the old process goes on (pid " + std::to_string(generation_->process.pid) + ")"
-              : "";
-      co_return outcome(false, "not restarted: " + with_hint(*refused) + old, begun);
-    }
-  }
+  const auto refused = co_await refuse_restart(ticket, options, report);
+  if (refused) co_return outcome(false, *refused, begun);
   if (!ticket->superseded.empty()) {
     co_return outcome(false, "ended early: " + ticket->superseded + " was asked for", begun);
   }
@@ -154,6 +160,45 @@ Task<Outcome> Instance::restart(VerbTicket ticket, RestartOptions options, Repor
   const auto first = slot_.next_generation;
   if (options.new_spec) spec_ = std::move(*options.new_spec);
   apply(machine::Restart{options.reason});
+  auto restarted = co_await await_proven(ticket, first, report, begun);
+  if (restarted.ok) restarted.message.insert(0, "restarted, ");
+  co_return restarted;
+}
+
+Task<Outcome> Instance::finish_restart(VerbTicket ticket, RestartOptions options,
+                                       std::uint64_t first, Report report) {
+  const auto self = shared_from_this();
+  const auto begun = boottime_ms();
+  // Not on its way out, as far as anybody can tell.
+  const auto old_runs = [this, first] {
+    return slot_.current && slot_.current->generation < first && !slot_.current->ended_for &&
+           slot_.current->phase != machine::Phase::ending;
+  };
+  const auto new_serves = [this, first] {
+    return slot_.current && slot_.current->generation >= first &&
+           slot_.current->phase == machine::Phase::serving;
+  };
+  if (old_runs()) {
+    const auto refused = co_await refuse_restart(ticket, options, report);
+    if (refused && old_runs()) co_return outcome(false, *refused, begun);
+  }
+  while (new_serves() && has_ended(generation_->process)) co_await changed_.wait();
+  if (new_serves()) {
+    const auto proof = co_await prove_running();
+    if (new_serves()) {
+      co_return proof ? outcome(true, "restarted, " + *proof, begun)
+                      : outcome(false, with_hint(proof.error()), begun);
+    }
+  }
+  if (!ticket->superseded.empty()) {
+    co_return outcome(false, "ended early: " + ticket->superseded + " was asked for", begun);
+  }
+  force_build_ = options.force;
+  if (old_runs()) {
+    apply(machine::Restart{options.reason});
+  } else {
+    apply(machine::Start{});  // what follows the old one, if nothing does yet
+  }
   auto restarted = co_await await_proven(ticket, first, report, begun);
   if (restarted.ok) restarted.message.insert(0, "restarted, ");
   co_return restarted;

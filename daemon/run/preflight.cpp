@@ -8,7 +8,9 @@
 
 #include "daemon/logs/within.hpp"
 #include "daemon/model/command_facts.hpp"
+#include "daemon/model/instance_words.hpp"
 #include "daemon/model/words.hpp"
+#include "daemon/run/adopter.hpp"
 #include "daemon/run/executable.hpp"
 #include "daemon/run/launch_plan.hpp"
 #include "daemon/run/package_script.hpp"
@@ -84,7 +86,9 @@ Result<std::optional<ListenAddress>> find_listen(const LaunchPlan& plan, const A
 Result<LaunchPlan> preflight(const PreflightRequest& request) {
   const AppSpec& spec = request.spec;
   LaunchPlan plan;
-  plan.argv = spec.command;
+  for (const auto& word : spec.command) {
+    plan.argv.push_back(for_instance(word, request.mark.instance));
+  }
 
   auto identity = look_up_credentials(spec.user, spec.group);
   if (!identity) {
@@ -109,10 +113,12 @@ Result<LaunchPlan> preflight(const PreflightRequest& request) {
     return Error{"cannot start " + spec.name + ": " + listen.error().message, listen.error().hint};
   }
   plan.listen = *listen;
-  if (plan.listen && spec.instances > 1) {
-    return Error{"cannot start " + spec.name + ": its instances would share port " +
-                     std::to_string(plan.listen->port) + ", which this version can't do yet",
-                 "set `instances: 1`, or `port: none` if it doesn't listen there"};
+  if (!spec.held.empty()) {
+    const auto adopter = adopter_program();
+    if (const int error = check_access(adopter, R_OK, plan.credentials); error != 0) {
+      return errno_error("cannot start " + spec.name + ": the adopter " + adopter.string(), error,
+                         "the app's user has to be able to read it: install dixis");
+    }
   }
   if (plan.listen && request.check_port) {
     if (const auto free = check_port(spec.name, *plan.listen, request.own); !free) {

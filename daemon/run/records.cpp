@@ -12,6 +12,7 @@
 
 #include "common/json.hpp"
 #include "daemon/run/document.hpp"
+#include "daemon/sys/fault.hpp"
 
 namespace dixis {
 namespace {
@@ -111,6 +112,7 @@ Result<void> write_record(const fs::path& directory, const GenerationRecord& rec
   const std::string fresh = file.string() + ".new";
   auto written = write_document_file(fresh, document_text(to_document(record)), false);
   if (!written) return written;
+  fault::point("record-rename");
   if (std::rename(fresh.c_str(), file.c_str()) != 0) return errno_error(what, errno);
   return {};
 }

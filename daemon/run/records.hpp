@@ -39,6 +39,10 @@ struct GenerationRecord {
   std::optional<std::int64_t> port{};
   std::string host{};                  ///< where it was told to listen; empty: everywhere
   std::optional<std::string> build{};  ///< the running build
+  std::string cgroup{};                ///< directory of its own cgroup; empty: it has none
+  /// How it takes connections from the sockets that are held for it: "itself" (LISTEN_FDS) or
+  /// "adopter"; null: none are held, or it has not.
+  std::optional<std::string> took{};
   std::string spec_digest{};  ///< tells whether the configuration has changed since the spawn
   std::optional<Cause> pending_cause{};       ///< why it is being stopped
   std::optional<std::string> pending_verb{};  ///< the verb under way on the slot
@@ -48,7 +52,7 @@ struct GenerationRecord {
 BOOST_DESCRIBE_STRUCT(GenerationRecord, (),
                       (app, instance, generation, pid, start_ticks, boot_id, tree_mark, out_pipe,
                        err_pipe, phase, restarts, consecutive_failures, started_boot_ms, started_at,
-                       port, host, build, spec_digest, pending_cause, pending_verb))
+                       port, host, build, cgroup, took, spec_digest, pending_cause, pending_verb))
 
 /// RUNTIME/generations/APP-INSTANCE-GENERATION.json. `directory` is the runtime directory in all
 /// of these: a tmpfs, so they may run on the loop's thread.

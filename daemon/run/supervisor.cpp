@@ -10,6 +10,7 @@
 #include "daemon/run/records.hpp"
 #include "daemon/run/stray.hpp"
 #include "daemon/run/supervisor_impl.hpp"
+#include "daemon/sys/cgroup.hpp"
 #include "daemon/sys/clock.hpp"
 
 namespace dixis {
@@ -20,10 +21,16 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     : directories(std::move(where)),
       config(std::move(loaded)),
       services(loop, directories),
-      started_ms(boottime_ms()) {
+      started_ms(boottime_ms()),
+      operations(directories.runtime, services.boot) {
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
+  services.capture.set_ceiling(config.log_ceiling);
+  services.restart_for_memory = [this](const InstancePtr& slot, const std::string& why) {
+    restart_for_memory(slot, why);
+  };
+  services.witness.on_program([this](pid_t pid, pid_t leader) { program_started(pid, leader); });
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 
@@ -33,6 +40,21 @@ void Supervisor::Impl::add_app(const AppSpec& spec) {
     app.instances.push_back(std::make_shared<Instance>(services, spec, number));
   }
   apps[spec.name] = std::move(app);
+}
+
+/// A program has started in some app's tree, from where no programs are installed.
+void Supervisor::Impl::program_started(pid_t pid, pid_t leader) const {
+  // One that has left session and parents behind is in its cgroup still.
+  const auto cgroup = leader == 0 ? cgroup_directory(pid) : std::nullopt;
+  for (const auto& [name, app] : apps) {
+    for (const auto& slot : app.instances) {
+      const auto& generation = slot->generation();
+      if (!generation) continue;
+      const bool is_its = leader != 0 ? generation->tree.leader == leader
+                                      : cgroup && *cgroup == generation->tree.cgroup;
+      if (is_its) return slot->program_started(pid);
+    }
+  }
 }
 
 Desired Supervisor::Impl::desired_of(const Instance& instance) const {
@@ -67,12 +89,23 @@ void Supervisor::Impl::forget(const GenerationRecord& record) const {
 }
 
 /// Takes back what runs. What has no place or lost its leader is a stray.
-Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<Stray>& strays) {
+Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t serving,
+                                          std::vector<Stray>& strays) {
   if (record.boot_id != services.boot) co_return forget(record);
   const auto label = record.app + " (pid " + std::to_string(record.pid) + ")";
   const bool runs = co_await runs_still(record);
   const auto instance = slot_for(record);
   auto process = open_process(static_cast<pid_t>(record.pid), record.start_ticks);
+  const bool replaced = runs && !instance && process && record.generation < serving &&
+                        apps.contains(record.app) &&
+                        record.instance < apps.at(record.app).instances.size();
+  if (replaced) co_return retire_record(std::move(record), std::move(*process));
+  if (runs && record.generation > serving) {
+    spdlog::warn("{} was being proven when the daemon ended: the old process goes on", label);
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    strays.push_back({record, tree, StopPolicy{}.timeout, nullptr});
+    co_return;
+  }
   if (runs && instance && process) {
     spdlog::info("took back {}", label);
     instance->adopt(record, std::move(*process), desired_of(*instance));
@@ -80,7 +113,8 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<S
   }
   if (runs) {
     spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
-    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
+    const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks,
+                       record.cgroup};
     strays.push_back({record, tree, StopPolicy{}.timeout, nullptr});
     co_return;
   }
@@ -88,8 +122,10 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::vector<S
     spdlog::warn("{} ended while no daemon was watching: how is unknown", label);
   }
   if (instance) instance->record_lost(record);
-  const TreeKey orphans{record.tree_mark, 0, 0};
-  const auto lost_by = record.phase != Phase::gated ? instance : nullptr;
+  const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
+  // One that was being proven beside it is nobody's loss.
+  const bool served = record.phase != Phase::gated && record.generation == serving;
+  const auto lost_by = served ? instance : nullptr;
   strays.push_back({record, orphans, machine::kOrphanGrace, lost_by});
 }
 
@@ -108,19 +144,41 @@ void Supervisor::Impl::recall_slots() {
 }
 
 Task<void> Supervisor::Impl::take_back() {
+  co_await services.witness.open();
   const auto loaded = services.desired.load();
   for (const auto& report : loaded.reports) spdlog::warn("{}", report);
   const auto records = load_records(directories.runtime);
   for (const auto& report : records.reports) spdlog::warn("{}", report);
+  // Those who ask for them find them from the first connection on; and what they want of an app
+  // counts when it is taken back.
+  auto unfinished = operations.take_back();
+  co_await remember_again(unfinished);
   recall_slots();
+  for (const auto& [name, app] : apps) services.sockets.recall(app.spec);
   std::vector<Stray> strays;
-  for (const auto& record : records.records) co_await adopt_record(record, strays);
+  const auto serving = serving_generations(records.records);
+  const auto number_of = [&](const GenerationRecord& record) {
+    const auto found = serving.find({record.app, record.instance});
+    return found == serving.end() ? record.generation : found->second;
+  };
+  // What serves first: then what isn't taken back into a slot is one too many.
+  std::vector<GenerationRecord> others;
+  for (const auto& record : records.records) {
+    if (record.generation != number_of(record)) {
+      others.push_back(record);
+    } else {
+      co_await adopt_record(record, record.generation, strays);
+    }
+  }
+  for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
   take_up_slots(strays);
   services.keeper.drop_unclaimed();
   services.reaper.begin();  // what it holds of the predecessor's children is known now
-  asio::co_spawn(services.loop, boot(std::move(strays)), [](const std::exception_ptr& error) {
-    if (error) std::rethrow_exception(error);
-  });
+  for (const auto& one : unfinished) reserve_generations(one);
+  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
+                 [](const std::exception_ptr& error) {
+                   if (error) std::rethrow_exception(error);
+                 });
 }
 
 /// Slots that had no generation go on as they were: in backoff, or given up.
@@ -135,16 +193,43 @@ void Supervisor::Impl::take_up_slots(const std::vector<Stray>& strays) {
   }
 }
 
-/// Starts what shall be up, after what could still hold its ports is gone.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays) {
+/// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
+/// the predecessor had under way.
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
+                                  std::vector<KnownOperation> unfinished) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
+  }
+  co_await hold_sockets();
+  for (const auto& stray : strays) {
     if (!stray.lost_by || stray.lost_by->slot().current) continue;
     stray.lost_by->note_lost(stray.record.generation, stray.record.phase == Phase::online,
                              desired_of(*stray.lost_by));
   }
   begin_boot();
+  for (const auto& one : unfinished) resume(one);
+}
+
+/// Before anything starts: who connects from now on waits, and isn't refused.
+Task<void> Supervisor::Impl::hold_sockets() {
+  std::vector<AppSpec> specs;
+  for (const auto& [name, app] : apps) specs.push_back(app.spec);
+  for (const auto& spec : specs) {
+    if (spec.held.empty()) continue;
+    auto holding = services.sockets.hold(spec);
+    const auto held = co_await std::move(holding);
+    if (!held) {
+      services.events.publish(
+          {.type = "warning", .app = spec.name, .message = held.error().message});
+      continue;
+    }
+    const auto slots =
+        apps.contains(spec.name) ? apps.at(spec.name).instances : std::vector<InstancePtr>();
+    for (const auto& slot : slots) {
+      if (desired_of(*slot) == Desired::up) services.sockets.open(spec, slot->number());
+    }
+  }
 }
 
 OperationPtr Supervisor::Impl::begin_boot() {
@@ -171,6 +256,7 @@ Supervisor::Supervisor(asio::io_context& loop, Directories directories, Config c
 Supervisor::~Supervisor() = default;
 
 Task<void> Supervisor::run() {
+  impl_->tell_log_places();
   co_await impl_->take_back();
 }
 
@@ -197,6 +283,7 @@ Task<Result<std::vector<Signaled>>> Supervisor::signal(Targets targets, int sign
     const auto generation = target.instance->generation();
     Signaled entry{target.instance->spec().name, target.instance->number(), {}};
     if (generation && generation->process.pid > 0) {
+      target.instance->note_signal(signal, to_text(caller));
       if (tree) {
         const auto members = co_await impl_->services.trees.members(generation->tree);
         for (const auto& member : members) {
@@ -253,7 +340,7 @@ Task<void> Supervisor::Impl::settle_deaths() {
 Task<void> Supervisor::shut_down() {
   impl_->ending = true;
   const auto targets = resolve_targets(impl_->apps, {});
-  const auto successors = Impl::successors_of(targets);
+  const auto successors = impl_->successors_of(targets);
   auto operation = impl_->run_verb(
       targets, {}, Milliseconds(0),
       [impl = impl_.get(), successors](Target target, Instance::Report report) {
@@ -261,6 +348,7 @@ Task<void> Supervisor::shut_down() {
                               std::move(report));
       },
       Caller{.verb = "shutdown"});
+  co_await impl_->halt_besides();
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
   // What comes after an end that was asked for begins anew.
@@ -268,6 +356,7 @@ Task<void> Supervisor::shut_down() {
     remove_slot(impl_->directories.runtime, target.instance->spec().name,
                 target.instance->number());
   }
+  co_await impl_->services.witness.close();
 }
 
 Task<void> Supervisor::leave() {

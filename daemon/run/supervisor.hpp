@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,14 @@
 #include "daemon/model/spec.hpp"
 #include "daemon/run/event_bus.hpp"
 #include "daemon/run/operation.hpp"
+#include "daemon/run/operation_book.hpp"
 #include "daemon/sys/fd.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
 
 class Keeper;
+class LogReading;
 class ServiceBus;
 class ServiceManager;
 
@@ -75,6 +78,17 @@ struct UpgradeTerms {
   ServiceManager* manager = nullptr;
 };
 
+/// One log of an app: all files of a stream.
+struct AppLog {
+  std::string app{};
+  std::string stream{};  ///< "out" or "err"
+  std::filesystem::path file{};
+  std::optional<std::set<std::uint32_t>> instances{};  ///< that were named; nullopt: all
+};
+
+/// By app and instance a generation.
+using LastLives = std::map<std::string, std::map<std::uint32_t, std::uint64_t>>;
+
 /// All apps of this daemon and the verbs on them. Lives on the loop's thread; never blocks it.
 class Supervisor {
  public:
@@ -106,10 +120,23 @@ class Supervisor {
   /// Asks each probe of each slot once.
   Task<std::vector<ProbeReport>> probe(Targets targets);
 
+  /// The logs of what is named.
+  std::vector<AppLog> logs_of(const Targets& targets) const;
+  /// Of each slot the generation that ended last; where none has ended, the one that runs.
+  Task<LastLives> last_lives(Targets targets);
+  LogReading& log_reading();
+
   /// Verbs: accepted at once, carried out by themselves. Targets have been checked.
   OperationPtr start(Targets targets, Caller caller);
   OperationPtr stop(Targets targets, Caller caller);
   OperationPtr restart(Targets targets, bool force, Caller caller);
+
+  /// Whether a client has asked for an operation of this id, of this daemon or its predecessor.
+  bool knows(const std::string& operation) const;
+  /// What became of it.
+  std::optional<KnownOperation> operation(const std::string& id) const;
+  /// Replaces without a gap. `or_restart`: an app that can't be is restarted.
+  OperationPtr reload(Targets targets, bool or_restart, Caller caller);
 
   /// Why a restart of these would have to wait (a build is under way); nullopt: it would not.
   std::optional<Error> busy_build(const Targets& targets) const;

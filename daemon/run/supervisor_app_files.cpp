@@ -29,10 +29,15 @@ Task<Result<LoadReport>> Supervisor::add(std::string name, NewApp app, Caller ca
                     "`dixisctl describe " + name + "` shows it"};
   }
   const auto config_file = impl_->directories.config_file;
+  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false,
+                                       app_file_of(config_file, name).string());
   auto work = [config_file, name, app] { return write_app_file(config_file, name, app); };
   auto written = co_await impl_->services.slow_worker.run(std::move(work));
-  if (!written) co_return written.error();
-  auto report = co_await impl_->load(config_file, false, std::move(caller));
+  if (!written) {
+    impl_->operations.withdraw(operation->id());
+    co_return written.error();
+  }
+  auto report = co_await impl_->load(config_file, false, std::move(caller), operation);
   report.file = written->string();
   const bool loaded = report.operation && in_plan(report.plan, name);
   if (!loaded) {
@@ -60,10 +65,14 @@ Task<Result<LoadReport>> Supervisor::remove(std::string name, Caller caller) {
     co_return Error{file.string() + " defines " + *other + ", too, so it isn't removed",
                     "remove " + name + " there, then `dixisctl load`"};
   }
+  const auto operation = impl_->accept({}, impl_->load_deadline(), caller, false, file.string());
   auto work = [config_file, file, name] { return put_app_file_aside(config_file, file, name); };
   auto aside = co_await impl_->services.slow_worker.run(std::move(work));
-  if (!aside) co_return aside.error();
-  auto report = co_await impl_->load(config_file, false, std::move(caller));
+  if (!aside) {
+    impl_->operations.withdraw(operation->id());
+    co_return aside.error();
+  }
+  auto report = co_await impl_->load(config_file, false, std::move(caller), operation);
   report.file = file.string();
   // A configuration that is invalid elsewhere changes nothing.
   auto finish = [file, put = *aside, done = report.operation != nullptr] {

@@ -15,7 +15,8 @@
 namespace dixis {
 
 /// The supervisor's inside, over several files: verbs (supervisor_verbs.cpp), configuration
-/// (supervisor_load.cpp), what it shows (supervisor_views.cpp).
+/// (supervisor_load.cpp), what it shows (supervisor_views.cpp), what a predecessor had under way
+/// (supervisor_operations.cpp).
 struct Supervisor::Impl {
   Impl(boost::asio::io_context& loop, Directories where, Config config);
 
@@ -24,6 +25,7 @@ struct Supervisor::Impl {
   Services services;
   Apps apps;
   std::int64_t started_ms;
+  OperationBook operations;
   std::uint64_t next_operation = 1;
   bool ending = false;
   Throttle loads{1};                ///< one at a time
@@ -31,16 +33,18 @@ struct Supervisor::Impl {
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
   struct CpuSample {
     std::uint64_t generation = 0;
     std::int64_t at_ms = 0;
-    std::uint64_t ticks = 0;
+    std::uint64_t cpu_us = 0;
   };
   std::map<std::string, CpuSample> cpu_samples{};
 
   void add_app(const AppSpec& spec);
+  void program_started(pid_t pid, pid_t leader) const;
   Desired desired_of(const Instance& instance) const;
 
   // Start at boot.
@@ -53,10 +57,12 @@ struct Supervisor::Impl {
     InstancePtr lost_by{};  ///< the slot whose generation this was
   };
   void forget(const GenerationRecord& record) const;
-  Task<void> adopt_record(GenerationRecord record, std::vector<Stray>& strays);
   void recall_slots();
   void take_up_slots(const std::vector<Stray>& strays);
-  Task<void> boot(std::vector<Stray> strays);
+  Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
+                          std::vector<Stray>& strays);
+  Task<void> hold_sockets();
+  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
   OperationPtr begin_boot();
@@ -66,9 +72,11 @@ struct Supervisor::Impl {
   // Verbs.
   using Body = std::function<Task<Outcome>(Target target, Instance::Report report)>;
   using Changes = std::map<std::string, std::optional<Desired>>;
-  OperationPtr new_operation(Milliseconds deadline);
+  OperationPtr new_operation(Milliseconds deadline, const Caller& caller);
+  OperationPtr accept(const std::vector<Target>& targets, Milliseconds deadline,
+                      const Caller& caller, bool force, std::string file = {});
   OperationPtr run_verb(std::vector<Target> targets, Changes changes, Milliseconds deadline,
-                        Body body, const Caller& caller);
+                        Body body, const Caller& caller, bool force = false);
   Task<void> carry_out(OperationPtr operation, std::vector<Target> targets, Changes changes,
                        Body body);
   Changes desired_changes(const std::vector<Target>& targets, Desired desired) const;
@@ -78,12 +86,15 @@ struct Supervisor::Impl {
   Task<Outcome> start_one(Target target, Caller caller, Instance::Report report);
   /// By app: the slots of a stop that stop before it, because they come after it.
   using Successors = std::shared_ptr<const std::multimap<std::string, InstancePtr>>;
-  static Successors successors_of(const std::vector<Target>& targets);
+  Successors successors_of(const std::vector<Target>& targets) const;
   Task<Outcome> stop_one(Target target, Successors successors, machine::Reason reason,
                          Instance::Report report);
   Task<Outcome> restart_one(Target target, Instance::RestartOptions options,
                             Instance::Report report);
+  static Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable,
+                               Instance::Report report, VerbLane::Body body);
   void restart_for_build(const InstancePtr& slot, const std::string& why);
+  void restart_for_memory(const InstancePtr& slot, const std::string& why);
   Task<void> await_predecessors(InstancePtr waiting, Instance::Report report);
   /// Those that wait for what `instance` starts after look again.
   void withdraw_start(Instance& instance);
@@ -98,10 +109,40 @@ struct Supervisor::Impl {
   Task<void> quiesce();
   std::vector<std::string> arguments(const std::filesystem::path& program) const;
 
+  // What a predecessor had under way.
+  void reserve_generations(const KnownOperation& unfinished) const;
+  Task<void> remember_again(const std::vector<KnownOperation>& unfinished);
+  void resume(const KnownOperation& unfinished);
+  void resume_verb(const KnownOperation& unfinished);
+  Task<Outcome> resume_one(Target target, OperationRecord record, std::uint64_t first,
+                           Instance::Report report);
+  Task<void> resume_change(KnownOperation unfinished);
+  Task<Outcome> resume_item(PlanItem item, OperationRecord record, Instance::Report report);
+  Task<Outcome> resume_restart(Target target, machine::Reason reason, bool force,
+                               std::uint64_t first, Instance::Report report);
+  std::vector<Target> targets_of(const OperationRecord& record, const std::string& app = {}) const;
+  // Reloads (supervisor_reload.cpp).
+  OperationPtr reload(std::vector<Target> targets, bool or_restart, Caller caller);
+  Task<Outcome> reload_one(Target target, Instance::ReloadOptions options, Instance::Report report);
+  Task<Outcome> reload_in_turn(Target target, Instance::ReloadOptions options,
+                               std::shared_ptr<void> all, Instance::Report report);
+  Milliseconds reload_deadline(const Target& target) const;
+  void take_place(const InstancePtr& old, const InstancePtr& heir);
+  std::vector<InstancePtr> besides();
+  Task<void> halt_besides();
+  using SlotName = std::pair<std::string, std::uint32_t>;
+  std::map<SlotName, std::uint64_t> serving_generations(
+      const std::vector<GenerationRecord>& records) const;
+  void retire_record(GenerationRecord record, Process process);
+  static Outcome refused_as_leaving(const InstancePtr& instance);
+
   // Configuration.
-  Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller);
-  OperationPtr carry_out_plan(std::vector<PlanItem> plan, Config next, Caller caller);
-  Task<void> carry_out_items(OperationPtr operation, std::vector<PlanItem> plan, Caller caller);
+  Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,
+                        OperationPtr operation);
+  void carry_out_plan(OperationPtr operation, std::vector<PlanItem> plan, Config next,
+                      Caller caller);
+  using ItemBody = std::function<Task<Outcome>(PlanItem item, Instance::Report report)>;
+  Task<void> carry_out_items(OperationPtr operation, std::vector<PlanItem> plan, ItemBody body);
   Milliseconds load_deadline() const;
   std::vector<Target> slots_of(const std::string& app) const;
   std::shared_ptr<Throttle> config_turn(const std::string& app);
@@ -110,6 +151,8 @@ struct Supervisor::Impl {
   Task<Outcome> take_away(std::string app, Outcome stopped);
   Task<Outcome> replace(AppSpec spec, Caller caller, Instance::Report report);
   Task<Outcome> resize(AppSpec spec, Caller caller, Instance::Report report);
+
+  void tell_log_places() const;
 
   // Views.
   Task<std::vector<InstanceStatus>> statuses(std::vector<Target> targets);

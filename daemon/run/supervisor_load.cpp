@@ -15,6 +15,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A daemon that came back has read a configuration that its predecessor hadn't: what it took back
+/// was started with the one before.
+bool outdated(const App& app) {
+  return std::any_of(app.instances.begin(), app.instances.end(),
+                     [](const InstancePtr& slot) { return slot->outdated(); });
+}
+
 std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
   std::vector<PlanItem> plan;
   for (const auto& [name, app] : apps) {
@@ -27,9 +34,8 @@ std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
       continue;
     }
     auto keys = changed_keys(now->second.spec, spec);
-    const std::string action = keys.empty()              ? "keep"
-                               : needs_new_process(keys) ? "restart"
-                                                         : "update";
+    const bool replaces = needs_new_process(keys) || outdated(now->second);
+    const std::string action = replaces ? "restart" : keys.empty() ? "keep" : "update";
     plan.push_back({name, action, std::move(keys)});
   }
   return plan;
@@ -58,7 +64,10 @@ Task<Outcome> result_of(OperationPtr operation, const std::string app) {
 
 }  // namespace
 
-Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller) {
+/// `operation`: that of the change; it is withdrawn where nothing is to be touched. Null: a dry
+/// run.
+Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run, Caller caller,
+                                        OperationPtr operation) {
   const auto place = co_await loads.enter();
   auto work = [file] {
     auto read = load_config(file, ConfigOptions{});
@@ -76,9 +85,11 @@ Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run
     report.plan = make_plan(apps, loaded.config);
     if (!dry_run) {
       directories.config_file = file;
-      report.operation = carry_out_plan(report.plan, std::move(loaded.config), std::move(caller));
+      report.operation = operation;
+      carry_out_plan(operation, report.plan, std::move(loaded.config), std::move(caller));
     }
   }
+  if (operation && !report.operation) operations.withdraw(operation->id());
   co_return report;
 }
 
@@ -93,24 +104,37 @@ Milliseconds Supervisor::Impl::load_deadline() const {
   return deadline + 30s;
 }
 
-OperationPtr Supervisor::Impl::carry_out_plan(std::vector<PlanItem> plan, Config next,
-                                              Caller caller) {
+void Supervisor::Impl::carry_out_plan(OperationPtr operation, std::vector<PlanItem> plan,
+                                      Config next, Caller caller) {
+  operation->set_deadline(load_deadline());
+  std::vector<OperationSlot> slots;
+  for (const auto& item : plan) {
+    if (item.action == "keep" || !apps.contains(item.app)) continue;
+    for (const auto& slot : apps.at(item.app).instances) {
+      slots.push_back({item.app, slot->number(), slot->slot().next_generation, true, true});
+    }
+  }
+  operations.plan(operation->id(), plan, std::move(slots));
   config = std::move(next);
+  services.capture.set_ceiling(config.log_ceiling);
   // New apps have their slots before anything waits for anything.
   for (const auto& item : plan) {
     if (item.action == "add") add_app(config.apps.at(item.app));
   }
+  tell_log_places();
   services.events.publish({.type = "config", .message = "loaded by " + to_text(caller)});
-  const auto operation = new_operation(load_deadline());
-  boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), caller),
+  caller.operation.reset();  // the starts and stops that it is made of are none of their own
+  ItemBody body = [this, caller](PlanItem item, Instance::Report report) {
+    return carry_out_item(std::move(item), caller, std::move(report));
+  };
+  boost::asio::co_spawn(services.loop, carry_out_items(operation, std::move(plan), std::move(body)),
                         [](const std::exception_ptr& error) {
                           if (error) std::rethrow_exception(error);
                         });
-  return operation;
 }
 
 Task<void> Supervisor::Impl::carry_out_items(OperationPtr operation, std::vector<PlanItem> plan,
-                                             Caller caller) {
+                                             ItemBody body) {
   VerbResult result;
   result.outcomes.resize(plan.size());
   std::size_t open = plan.size();
@@ -121,7 +145,7 @@ Task<void> Supervisor::Impl::carry_out_items(OperationPtr operation, std::vector
                                                                         const std::string& text) {
       operation->report({app, 0, step, text, boottime_ms() - begun});
     };
-    boost::asio::co_spawn(services.loop, carry_out_item(plan[index], caller, std::move(report)),
+    boost::asio::co_spawn(services.loop, body(plan[index], std::move(report)),
                           [&, index](const std::exception_ptr& error, Outcome outcome) {
                             if (error) std::rethrow_exception(error);
                             result.outcomes[index] = std::move(outcome);
@@ -178,11 +202,12 @@ Task<Outcome> Supervisor::Impl::carry_out_item(PlanItem item, Caller caller,
   if (is_new || item.action == "add") co_return co_await start_added(app, caller);
 
   const auto keys = changed_keys(apps.at(app).spec, spec);
-  if (keys.empty()) co_return nothing_to_do(app, "");
+  const bool replaces = needs_new_process(keys) || outdated(apps.at(app));
+  if (keys.empty() && !replaces) co_return nothing_to_do(app, "");
   if (spec.instances != apps.at(app).spec.instances) {
     co_return co_await resize(spec, caller, report);
   }
-  if (needs_new_process(keys)) co_return co_await replace(spec, caller, report);
+  if (replaces) co_return co_await replace(spec, caller, report);
   apps.at(app).spec = spec;
   for (const auto& slot : apps.at(app).instances) slot->set_spec(spec);
   co_return nothing_to_do(app, "updated, without a new process");
@@ -297,7 +322,9 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
 Task<LoadReport> Supervisor::load(std::optional<std::filesystem::path> file, bool dry_run,
                                   Caller caller) {
   auto path = file.value_or(impl_->directories.config_file);
-  co_return co_await impl_->load(std::move(path), dry_run, std::move(caller));
+  const auto operation =
+      dry_run ? nullptr : impl_->accept({}, impl_->load_deadline(), caller, false, path.string());
+  co_return co_await impl_->load(std::move(path), dry_run, std::move(caller), operation);
 }
 
 }  // namespace dixis

@@ -16,11 +16,6 @@ std::string to_text(const Caller& caller) {
          std::to_string(caller.pid) + ")";
 }
 
-OperationPtr Supervisor::Impl::new_operation(Milliseconds deadline) {
-  return std::make_shared<Operation>(
-      std::to_string(started_ms) + "-" + std::to_string(next_operation++), deadline);
-}
-
 namespace {
 
 /// What the slots of one verb share until the last one has ended.
@@ -84,8 +79,9 @@ Task<void> Supervisor::Impl::carry_out(OperationPtr operation, std::vector<Targe
 }
 
 OperationPtr Supervisor::Impl::run_verb(std::vector<Target> targets, Changes changes,
-                                        Milliseconds deadline, Body body, const Caller& caller) {
-  auto operation = new_operation(deadline);
+                                        Milliseconds deadline, Body body, const Caller& caller,
+                                        bool force) {
+  auto operation = accept(targets, deadline, caller, force);
   for (const auto& target : targets) {
     if (caller.uid < 0) break;  // the daemon's own doing: its effects are events
     services.events.publish({.type = "verb",
@@ -195,30 +191,33 @@ Task<void> Supervisor::Impl::await_predecessors(InstancePtr waiting, Instance::R
   }
 }
 
-namespace {
-
-Outcome refused_as_leaving(const InstancePtr& instance) {
+Outcome Supervisor::Impl::refused_as_leaving(const InstancePtr& instance) {
   instance->expect_start(false);
   return {instance->spec().name, instance->number(), false,
           "not started: it has left the configuration, and is being removed"};
 }
 
+}  // namespace
+
 /// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
 /// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
-Task<Outcome> in_lane(InstancePtr instance, VerbKind kind, bool joinable, Instance::Report report,
-                      VerbLane::Body body) {
+Task<Outcome> Supervisor::Impl::in_lane(InstancePtr instance, VerbKind kind, bool joinable,
+                                        Instance::Report report, VerbLane::Body body) {
   if (instance->lane().length() > 0) report("queued", "another verb is under way");
   VerbLane::Superseded superseded = [instance](const std::string& by) {
     instance->expect_start(false);
     return Outcome{instance->spec().name, instance->number(), false,
                    "ended early: " + by + " was asked for"};
   };
-  std::function<void()> wake = [instance] { instance->changed().notify_all(); };
+  // A reload may be at its old process or at its new one.
+  std::function<void()> wake = [instance] {
+    const auto now = instance->latest();
+    now->wake_all();
+    if (now != instance) instance->wake_all();
+  };
   co_return co_await instance->lane().run(kind, joinable, std::move(body), std::move(superseded),
                                           std::move(wake));
 }
-
-}  // namespace
 
 Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance::Report report) {
   const auto instance = target.instance;
@@ -232,7 +231,7 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
     }
   }
   VerbLane::Body body = [instance, caller, report](VerbTicket ticket) {
-    return instance->start(std::move(ticket), caller, report);
+    return instance->latest()->start(std::move(ticket), caller, report);
   };
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
   co_return co_await in_lane(instance, VerbKind::start, true, report, std::move(body));
@@ -253,10 +252,14 @@ OperationPtr Supervisor::Impl::stop(std::vector<Target> targets, Caller caller) 
       caller);
 }
 
-Supervisor::Impl::Successors Supervisor::Impl::successors_of(const std::vector<Target>& targets) {
+Supervisor::Impl::Successors Supervisor::Impl::successors_of(
+    const std::vector<Target>& targets) const {
   auto out = std::make_shared<std::multimap<std::string, InstancePtr>>();
   for (const auto& target : targets) {
-    for (const auto& name : target.instance->spec().after) out->emplace(name, target.instance);
+    const auto& spec = target.instance->spec();
+    // Of what is leaving, the configuration says nothing any more.
+    const auto after = config.apps.contains(spec.name) ? after_of(spec.name) : spec.after;
+    for (const auto& name : after) out->emplace(name, target.instance);
   }
   return out;
 }
@@ -273,7 +276,7 @@ void Supervisor::Impl::withdraw_start(Instance& instance) {
 
 Task<Outcome> Supervisor::Impl::stop_one(Target target, Successors successors,
                                          machine::Reason reason, Instance::Report report) {
-  const auto instance = target.instance;
+  const auto instance = target.instance->latest();
   withdraw_start(*instance);
   const auto [begin, end] = successors->equal_range(instance->spec().name);
   for (auto each = begin; each != end; ++each) {
@@ -289,7 +292,7 @@ Task<Outcome> Supervisor::Impl::stop_one(Target target, Successors successors,
     co_return Outcome{instance->spec().name, instance->number(), true, "stopped"};
   }
   VerbLane::Body body = [instance, reason, report](VerbTicket ticket) {
-    return instance->stop(std::move(ticket), reason, report);
+    return instance->latest()->stop(std::move(ticket), reason, report);
   };
   co_return co_await in_lane(instance, VerbKind::stop, true, report, std::move(body));
 }
@@ -308,16 +311,16 @@ OperationPtr Supervisor::Impl::restart(std::vector<Target> targets, bool force, 
       [this, options](Target target, Instance::Report report) {
         return restart_one(std::move(target), options, std::move(report));
       },
-      caller);
+      caller, force);
 }
 
 Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOptions options,
                                             Instance::Report report) {
-  const auto instance = target.instance;
+  const auto instance = target.instance->latest();
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
   const bool joinable = !options.new_spec;
   VerbLane::Body body = [instance, options, report](VerbTicket ticket) {
-    return instance->restart(std::move(ticket), options, report);
+    return instance->latest()->restart(std::move(ticket), options, report);
   };
   co_return co_await in_lane(instance, VerbKind::restart, joinable, report, std::move(body));
 }

@@ -1,6 +1,9 @@
 #include "daemon/run/tree_scanner.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "daemon/sys/cgroup.hpp"
 
 namespace dixis {
 
@@ -18,6 +21,17 @@ struct Question {
 
 using Answers = std::vector<std::vector<ProcessFacts>>;
 
+/// Those that got away from mark, session and descent are in the cgroup still.
+void add_cgroup(const TreeKey& key, std::vector<ProcessFacts>& members) {
+  if (key.cgroup.empty()) return;
+  for (const pid_t pid : cgroup_processes(key.cgroup)) {
+    const bool known = std::any_of(members.begin(), members.end(),
+                                   [&](const ProcessFacts& one) { return one.pid == pid; });
+    auto facts = known ? std::nullopt : read_process(pid, false);
+    if (facts && facts->state != 'Z' && facts->state != 'X') members.push_back(std::move(*facts));
+  }
+}
+
 /// Worker only.
 Answers look_up(const std::vector<Question>& questions) {
   const ProcessIndex index(read_process_table(true));
@@ -26,6 +40,7 @@ Answers look_up(const std::vector<Question>& questions) {
   for (const auto& question : questions) {
     answers.push_back(question.prefix.empty() ? index.members(question.key)
                                               : index.marked(question.prefix));
+    add_cgroup(question.key, answers.back());
   }
   return answers;
 }

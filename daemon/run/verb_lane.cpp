@@ -9,7 +9,8 @@ VerbTicket VerbLane::join(VerbKind kind, bool joinable) const {
   const auto& last = turns_.back();
   if (last->kind != kind || !last->superseded.empty()) return nullptr;
   // A restart under way began before this one was asked for: its process may not be new enough.
-  if (last->begun && kind == VerbKind::restart) return nullptr;
+  const bool replaces = kind == VerbKind::restart || kind == VerbKind::reload;
+  if (last->begun && replaces) return nullptr;
   return last;
 }
 

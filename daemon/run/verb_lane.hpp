@@ -12,7 +12,7 @@
 
 namespace dixis {
 
-enum class VerbKind { start, stop, restart };
+enum class VerbKind { start, stop, restart, reload };
 
 /// A verb's place in its slot's lane. The body looks at `superseded` whenever it waits.
 struct VerbTurn {

@@ -20,6 +20,30 @@ Task<void> ReplyStream::send(boost::json::object parameters) {
   *last_ = Clock::now();
 }
 
+Task<void> ReplyStream::taken() {
+  constexpr auto kPatience = std::chrono::hours(1);
+  check();
+  while (connection_->unread() > 0) {
+    co_await connection_->wait_unread(0, kPatience);
+    check();
+  }
+}
+
+void ReplyStream::send_frame(std::string frame) {
+  check();
+  connection_->send(std::move(frame));
+  *last_ = Clock::now();
+}
+
+std::chrono::steady_clock::time_point ReplyStream::next_heartbeat() const {
+  return *last_ + std::chrono::seconds(varlink::kHeartbeatSeconds);
+}
+
+void ReplyStream::keep_alive() {
+  if (Clock::now() < next_heartbeat()) return;
+  send_frame(varlink::frame(varlink::Reply{std::nullopt, {{"heartbeat", true}}, true}));
+}
+
 Task<void> ReplyStream::wait(Notifier& changed) {
   check();
   const auto due = *last_ + std::chrono::seconds(varlink::kHeartbeatSeconds);
@@ -30,8 +54,8 @@ Task<void> ReplyStream::wait(Notifier& changed) {
   co_await send(std::move(heartbeat));
 }
 
-Caller CallContext::caller(std::string verb) const {
-  return {peer.pid, static_cast<std::int64_t>(peer.uid), std::move(verb)};
+Caller CallContext::caller(std::string verb, std::optional<std::string> operation) const {
+  return {peer.pid, static_cast<std::int64_t>(peer.uid), std::move(verb), std::move(operation)};
 }
 
 }  // namespace dixis

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio.hpp>
@@ -26,6 +27,16 @@ class ReplyStream {
   /// Waits for a change, and sends a heartbeat when one is due.
   Task<void> wait(Notifier& changed);
 
+  /// Waits until what was sent has been taken, so that a reply is made only when there is somebody
+  /// to read it. Throws operation_aborted once nobody listens any more.
+  Task<void> taken();
+  /// Sends a frame of a reply that more will follow, made elsewhere.
+  void send_frame(std::string frame);
+  /// Sends a heartbeat if one is due.
+  void keep_alive();
+  /// When one is due.
+  std::chrono::steady_clock::time_point next_heartbeat() const;
+
   /// Throws operation_aborted once nobody listens any more.
   void check() const;
 
@@ -46,8 +57,8 @@ struct CallContext {
   const varlink::Call& call;
   ReplyStream stream;
 
-  /// Who asked for `verb`, for records.
-  Caller caller(std::string verb) const;
+  /// Who asked for `verb`, for records; `operation`: the id that the client has chosen for it.
+  Caller caller(std::string verb, std::optional<std::string> operation = {}) const;
 };
 
 /// Answers one call: sends what comes before through the stream and returns the last reply.

@@ -36,10 +36,11 @@ struct TreeKey {
   std::string mark{};  ///< value of DIXIS_TREE
   pid_t leader = 0;    ///< its session, and the ancestor of members
   std::uint64_t leader_start_ticks = 0;
+  std::string cgroup{};  ///< directory of its own cgroup; empty: it has none
 };
 
 /// The members of a tree in `table`, zombies and this very process excluded: by mark, by session,
-/// by descent. Session and descent from the leader count only if the leader is in the table with
+/// by descent; a look-up in the kernel's list of its cgroup is the caller's. Session and descent from the leader count only if the leader is in the table with
 /// the start time of the key (0: any); a number alone may be another's by now.
 std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key);
 

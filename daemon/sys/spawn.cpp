@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/sys/fault.hpp"
 #include "daemon/sys/pidfd.hpp"
 #include "daemon/sys/proc_files.hpp"
 #include "daemon/sys/spawn_child.hpp"
@@ -112,6 +113,9 @@ void throw_exception_from_error(const SpawnFailure& failure, const boost::source
 }
 
 boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& request) {
+  if (request.passed_fds.size() > child::kMostPassed) {
+    return SpawnFailure{SpawnStep::stdio, EMFILE};
+  }
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return SpawnFailure{SpawnStep::stdio, errno};
   auto gate = make_gate();
@@ -122,6 +126,11 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
   const std::vector<std::string> only_name{request.executable};
   auto argv = to_exec_array(request.argv.empty() ? only_name : request.argv);
   auto environment = to_exec_array(request.environment);
+  // The child writes its number behind the sign: 10 digits are more than any pid has.
+  std::string listen_pid = "LISTEN_PID=";
+  const auto digits_at = listen_pid.size();
+  listen_pid.append(11, '\0');
+  if (request.tell_pid) environment.insert(environment.begin(), listen_pid.data());
   child::Plan plan;
   plan.executable = request.executable.c_str();
   plan.argv = argv.data();
@@ -142,6 +151,9 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
   plan.stdin_fd = request.stdin_fd >= 0 ? request.stdin_fd : null.get();
   plan.stdout_fd = request.stdout_fd >= 0 ? request.stdout_fd : null.get();
   plan.stderr_fd = request.stderr_fd >= 0 ? request.stderr_fd : null.get();
+  plan.passed_fds = request.passed_fds.data();
+  plan.passed_count = static_cast<int>(request.passed_fds.size());
+  if (request.tell_pid) plan.listen_pid = listen_pid.data() + digits_at;
   plan.gate_fd = gate->childs.get();
   plan.failure_fd = failure->childs.get();
 
@@ -154,6 +166,7 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
     fork_error = errno;
   }
   if (pid < 0) return SpawnFailure{SpawnStep::fork, fork_error};
+  fault::point("forked");
 
   // Nobody but our reaper, on this thread, waits for it: the pid is still the child's.
   GatedChild child{
@@ -170,6 +183,7 @@ Task<std::optional<SpawnFailure>> open_gate(GatedChild& child) {
   const char go = 1;
   const bool opened = ::send(gate.get(), &go, 1, MSG_NOSIGNAL) == 1;
   const int send_error = errno;
+  fault::point("gate-opened");
   if (!failure_end) co_return SpawnFailure{SpawnStep::gate, EBADF};
 
   const auto executor = co_await boost::asio::this_coro::executor;

@@ -31,7 +31,13 @@ struct Plan {
   int stderr_fd = -1;
   int gate_fd = -1;
   int failure_fd = -1;
+  const int* passed_fds = nullptr;  ///< become 3, 4, …
+  int passed_count = 0;
+  char* listen_pid = nullptr;  ///< in `environment`, after "LISTEN_PID=": room for the pid's digits
 };
+
+/// More are refused by spawn_gated.
+inline constexpr int kMostPassed = 64;
 
 /// What is written to the failure pipe.
 struct Report {

@@ -21,6 +21,8 @@ class WatchedFd {
   WatchedFd& operator=(const WatchedFd&) = delete;
 
   int get() const { return fd_.get(); }
+  /// Whoever waits gets operation_aborted.
+  void cancel() { descriptor_.cancel(); }
 
   Task<void> wait(boost::asio::posix::descriptor_base::wait_type what) {
     return descriptor_.async_wait(what, boost::asio::use_awaitable);

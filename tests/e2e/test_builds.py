@@ -66,8 +66,9 @@ def test_a_deploy_is_stale_until_a_restart_that_proves_it(live, builds, port):
     assert build_of(daemon) == {"running": a, "on_disk": a, "stale": False, "problem": None}
 
     deploy(builds[1], directory)
-    await_on_disk(daemon, b)
-    assert build_of(daemon) == {"running": a, "on_disk": b, "stale": True, "problem": None}
+    # Its id is there before the rest of it: until all is there, it is told as incomplete.
+    stale = {"running": a, "on_disk": b, "stale": True, "problem": None}
+    kernel.eventually(lambda: build_of(daemon) == stale, "the whole build is seen")
     table = daemon.ctl("list", env={**os.environ, "COLUMNS": "200"}).stdout
     assert f"{a[:8]}… (stale)" in table and f"{b[:8]}… is on disk" in table
     assert [kernel.listeners(port), manifest(port, b)] == [[pid], 404], "only a restart changes what is served"

@@ -97,8 +97,8 @@ std::string find_dist(const AppSpec& spec, const std::optional<Credentials>& cre
 std::vector<std::string> program_of(const AppSpec& spec,
                                     const std::optional<Credentials>& credentials) {
   const auto inner = inner_command(spec.command).command;
-  auto script = read_script(inner, spec, credentials);
-  return script ? std::move(script->command) : inner;
+  const auto script = read_script(inner, spec, credentials);
+  return script ? script->command : inner;
 }
 
 /// An interpreter whose script isn't Next's: an app that only lies beside a build.
@@ -130,6 +130,12 @@ bool is_next(const AppSpec& spec, const std::optional<Credentials>& credentials)
   return there && !is_something_else(program);
 }
 
+/// Of that build; nullopt: no directory can have such an id as its name.
+std::optional<fs::path> ssg_manifest_of(const fs::path& dist, const std::string& id) {
+  if (id.empty() || id == ".." || id.find('/') != std::string::npos) return std::nullopt;
+  return dist / "static" / id / "_ssgManifest.js";
+}
+
 BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& credentials) {
   BuildOnDisk out;
   out.next = true;
@@ -142,8 +148,8 @@ BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& cre
   files.config.dist_dir = dist_name;
   files.build_id = look_at(dist / "BUILD_ID", credentials, true);
   files.export_marker = look_at(dist / "export-marker.json", credentials, false);
-  const auto of_build = dist / "static" / build_id_in(files.build_id.text);
-  files.ssg_manifest = look_at(of_build / "_ssgManifest.js", credentials, false);
+  const auto ssg_manifest = ssg_manifest_of(dist, build_id_in(files.build_id.text));
+  if (ssg_manifest) files.ssg_manifest = look_at(*ssg_manifest, credentials, false);
   const auto standalone = dist / "standalone" / files.config.relative_app_dir;
   files.standalone_build_id = look_at(standalone / dist_name / "BUILD_ID", credentials, true);
   files.standalone_server = look_at(standalone / "server.js", credentials, false);
@@ -186,10 +192,12 @@ BuildOnDisk read_next(const AppSpec& spec, const std::optional<Credentials>& cre
     if (out.complete) out.missing = "`next build` is at work";
     out.complete = false;
   }
-  for (const auto* name : {"BUILD_ID", "export-marker.json", "trace", "standalone/server.js"}) {
+  for (const auto* name : {"BUILD_ID", "export-marker.json", "required-server-files.json", "trace",
+                           "standalone/server.js"}) {
     out.watched.push_back(dist / name);
   }
   out.watched.push_back(standalone / dist_name / "BUILD_ID");
+  if (ssg_manifest) out.watched.push_back(*ssg_manifest);
   return out;
 }
 

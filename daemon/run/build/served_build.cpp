@@ -26,6 +26,7 @@ struct Proof {
   Worker& slow_worker;
   ServedBuildRequest request;
   std::chrono::steady_clock::time_point until;
+  std::optional<std::string> other{};  ///< the build that it serves instead
 
   std::chrono::milliseconds left() const {
     const auto left =
@@ -38,6 +39,7 @@ using ProofPtr = std::shared_ptr<Proof>;
 
 Task<Result<HttpAnswer>> get(ProofPtr proof, std::string path, std::size_t body_limit) {
   HttpRequest request;
+  request.socket = proof->request.socket;
   request.host = proof->request.host;
   if (request.host.empty() || request.host == "0.0.0.0") request.host = "127.0.0.1";
   if (request.host == "::") request.host = "::1";
@@ -196,6 +198,7 @@ Task<Result<void>> check_id(ProofPtr proof, std::string page) {
   const auto ids = build_ids_of_page(page);
   if (std::find(ids.begin(), ids.end(), id) != ids.end()) co_return Result<void>{};
   if (!ids.empty()) {
+    proof->other = ids.front();
     co_return Error{"it serves build " + ids.front() + ", but " + id + " is on disk", "restart it"};
   }
   const std::string told = manifest + " is answered with " + std::to_string(answer->status);
@@ -258,14 +261,20 @@ Task<Result<std::string>> prove_id_file(ProofPtr proof) {
 
 }  // namespace
 
-Task<Result<std::string>> prove_served_build(Worker& slow_worker, ServedBuildRequest request,
-                                             std::chrono::milliseconds timeout) {
-  if (!request.build.id) co_return std::string();
+Task<ServedBuild> prove_served_build(Worker& slow_worker, ServedBuildRequest request,
+                                     std::chrono::milliseconds timeout) {
+  if (!request.build.id) co_return ServedBuild{std::string()};
   const bool next = request.build.next;
   const auto proof = std::make_shared<Proof>(
       Proof{slow_worker, std::move(request), std::chrono::steady_clock::now() + timeout});
-  if (next) co_return co_await prove_next(proof);
-  co_return co_await prove_id_file(proof);
+  ServedBuild out{std::string()};
+  if (next) {
+    out.proof = co_await prove_next(proof);
+  } else {
+    out.proof = co_await prove_id_file(proof);
+  }
+  out.other = proof->other;
+  co_return out;
 }
 
 }  // namespace dixis

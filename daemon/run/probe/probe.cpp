@@ -13,18 +13,26 @@ namespace {
 namespace asio = boost::asio;
 
 Task<ProbeAnswer> ask_tcp(ProbeTarget target, TcpProbe probe, Milliseconds timeout) {
-  const auto at = address_of(target, probe.host, probe.port);
-  if (!at) co_return ProbeAnswer{false, at.error().message, 0};
+  using Protocol = asio::generic::stream_protocol;
+  Protocol::endpoint endpoint;
+  std::string where;
+  if (target.socket && probe.port == 0) {
+    endpoint = asio::local::stream_protocol::endpoint(*target.socket);
+    where = "its own socket";
+  } else {
+    const auto at = address_of(target, probe.host, probe.port);
+    if (!at) co_return ProbeAnswer{false, at.error().message, 0};
+    endpoint = asio::ip::tcp::endpoint(asio::ip::make_address(at->host), at->port);
+    where = at->host + ":" + std::to_string(at->port);
+  }
   const auto executor = co_await asio::this_coro::executor;
-  const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(at->host), at->port);
   auto connect = [](asio::any_io_executor on,
-                    asio::ip::tcp::endpoint to) -> Task<boost::system::error_code> {
-    asio::ip::tcp::socket socket(on);
+                    Protocol::endpoint to) -> Task<boost::system::error_code> {
+    Protocol::socket socket(on);
     const auto [error] = co_await socket.async_connect(to, asio::as_tuple(asio::use_awaitable));
     co_return error;
   }(executor, endpoint);
   const auto error = co_await within(timeout, std::move(connect));
-  const std::string where = at->host + ":" + std::to_string(at->port);
   ProbeAnswer answer;
   answer.good = error && !*error;
   answer.text =

@@ -25,6 +25,8 @@ struct ProbeAnswer {
 struct ProbeTarget {
   std::string app{};
   std::optional<ListenAddress> listen{};  ///< the listener that was found, a number as host
+  /// Its private socket, where it has one: asked instead of its own listener, which others share.
+  std::optional<std::string> socket{};
   std::optional<std::string> build_id{};  ///< of the manifest probe
   std::string base_path{};                ///< of the manifest probe; "" or "/shop"
   LaunchPlan plan{};                      ///< for exec: its environment and credentials

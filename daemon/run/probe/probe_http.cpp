@@ -82,6 +82,8 @@ Task<ProbeAnswer> ask_http(Services& services, ProbeTarget target, HttpProbe pro
   HttpRequest request;
   if (probe.socket) {
     request.socket = probe.socket->string();
+  } else if (target.socket && probe.port == 0) {
+    request.socket = target.socket;
   } else {
     const auto at = address_of(target, probe.host, probe.port);
     if (!at) co_return ProbeAnswer{false, at.error().message, 0};
@@ -112,11 +114,14 @@ Task<ProbeAnswer> ask_http(Services& services, ProbeTarget target, HttpProbe pro
 }
 
 Task<ProbeAnswer> ask_manifest(ProbeTarget target, Milliseconds timeout) {
-  const auto at = address_of(target, "", 0);
-  if (!at) co_return ProbeAnswer{false, at.error().message, 0};
   HttpRequest request;
-  request.host = at->host;
-  request.port = at->port;
+  request.socket = target.socket;
+  if (!target.socket) {
+    const auto at = address_of(target, "", 0);
+    if (!at) co_return ProbeAnswer{false, at.error().message, 0};
+    request.host = at->host;
+    request.port = at->port;
+  }
   request.path = target.base_path + "/";
   if (target.build_id) {
     request.path += "_next/static/" + *target.build_id + "/_buildManifest.js";

@@ -11,19 +11,22 @@ namespace {
 struct LoadParameters {
   std::optional<std::string> file{};
   std::optional<bool> dry_run{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(LoadParameters, (), (file, dry_run))
+BOOST_DESCRIBE_STRUCT(LoadParameters, (), (file, dry_run, operation))
 
 struct AddParameters {
   std::string name{};
   NewApp app{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(AddParameters, (), (name, app))
+BOOST_DESCRIBE_STRUCT(AddParameters, (), (name, app, operation))
 
 struct RemoveParameters {
   std::string name{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(RemoveParameters, (), (name))
+BOOST_DESCRIBE_STRUCT(RemoveParameters, (), (name, operation))
 
 bool has_error(const std::vector<Problem>& problems) {
   return std::any_of(problems.begin(), problems.end(), [](const auto& p) { return !p.warning; });
@@ -53,6 +56,9 @@ Task<varlink::Reply> load_config(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "load", true);
+  }
   std::optional<std::filesystem::path> file;
   if (parameters.file) {
     // Who chooses the file chooses what runs as root.
@@ -62,8 +68,9 @@ Task<varlink::Reply> load_config(CallContext context) {
   }
   if (auto refused = refuse_change(context.supervisor)) co_return *refused;
 
+  auto caller = context.caller("load", parameters.operation.value_or(""));
   const LoadReport report = co_await shielded(
-      context.supervisor.load(file, parameters.dry_run.value_or(false), context.caller("load")));
+      context.supervisor.load(file, parameters.dry_run.value_or(false), std::move(caller)));
   if (has_error(report.problems)) co_return config_invalid(report.problems);
   boost::json::object extra{{"plan", json::write(report.plan)},
                             {"problems", json::write(report.problems)}};
@@ -77,9 +84,13 @@ Task<varlink::Reply> add(CallContext context) {
     co_return invalid_parameter(*wrong);
   }
   if (parameters.app.command.empty()) co_return invalid_parameter("app.command");
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "add", true);
+  }
   if (auto refused = refuse_change(context.supervisor)) co_return *refused;
-  auto report = co_await shielded(
-      context.supervisor.add(parameters.name, parameters.app, context.caller("add")));
+  auto caller = context.caller("add", parameters.operation.value_or(""));
+  auto report =
+      co_await shielded(context.supervisor.add(parameters.name, parameters.app, std::move(caller)));
   co_return co_await follow_change(context, std::move(report));
 }
 
@@ -88,9 +99,12 @@ Task<varlink::Reply> remove(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "remove", true);
+  }
   if (auto refused = refuse_verb(context.supervisor, {parameters.name})) co_return *refused;
-  auto report =
-      co_await shielded(context.supervisor.remove(parameters.name, context.caller("remove")));
+  auto caller = context.caller("remove", parameters.operation.value_or(""));
+  auto report = co_await shielded(context.supervisor.remove(parameters.name, std::move(caller)));
   co_return co_await follow_change(context, std::move(report));
 }
 

@@ -10,15 +10,24 @@ namespace {
 struct VerbParameters {
   std::vector<std::string> targets{};
   std::optional<bool> wait{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(VerbParameters, (), (targets, wait))
+BOOST_DESCRIBE_STRUCT(VerbParameters, (), (targets, wait, operation))
 
 struct RestartParameters {
   std::vector<std::string> targets{};
   std::optional<bool> wait{};
   std::optional<bool> force{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(RestartParameters, (), (targets, wait, force))
+BOOST_DESCRIBE_STRUCT(RestartParameters, (), (targets, wait, force, operation))
+
+struct ReloadParameters {
+  std::vector<std::string> targets{};
+  std::optional<bool> wait{};
+  std::optional<bool> or_restart{};
+};
+BOOST_DESCRIBE_STRUCT(ReloadParameters, (), (targets, wait, or_restart))
 
 }  // namespace
 
@@ -27,8 +36,13 @@ Task<varlink::Reply> start(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "start",
+                                    parameters.wait.value_or(true));
+  }
   if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
-  auto operation = context.supervisor.start(parameters.targets, context.caller("start"));
+  auto caller = context.caller("start", parameters.operation.value_or(""));
+  auto operation = context.supervisor.start(parameters.targets, std::move(caller));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 
@@ -37,8 +51,13 @@ Task<varlink::Reply> stop(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "stop",
+                                    parameters.wait.value_or(true));
+  }
   if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
-  auto operation = context.supervisor.stop(parameters.targets, context.caller("stop"));
+  auto caller = context.caller("stop", parameters.operation.value_or(""));
+  auto operation = context.supervisor.stop(parameters.targets, std::move(caller));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 
@@ -47,14 +66,35 @@ Task<varlink::Reply> restart(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "restart",
+                                    parameters.wait.value_or(true));
+  }
   if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
   if (!parameters.wait.value_or(true) && !parameters.force.value_or(false)) {
     if (const auto busy = context.supervisor.busy_build(parameters.targets)) {
       co_return failed(busy->message, busy->hint);
     }
   }
+  auto caller = context.caller("restart", parameters.operation.value_or(""));
   auto operation = context.supervisor.restart(parameters.targets, parameters.force.value_or(false),
-                                              context.caller("restart"));
+                                              std::move(caller));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+Task<varlink::Reply> reload(CallContext context) {
+  ReloadParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
+  if (!parameters.wait.value_or(true)) {
+    if (const auto busy = context.supervisor.busy_build(parameters.targets)) {
+      co_return failed(busy->message, busy->hint);
+    }
+  }
+  auto operation = context.supervisor.reload(
+      parameters.targets, parameters.or_restart.value_or(false), context.caller("reload"));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 

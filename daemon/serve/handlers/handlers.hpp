@@ -23,6 +23,10 @@ Task<varlink::Reply> probe(CallContext context);
 Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
+Task<varlink::Reply> reload(CallContext context);
+
+// operation.cpp
+Task<varlink::Reply> follow_operation(CallContext context);
 
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
@@ -37,6 +41,8 @@ Task<varlink::Reply> subscribe(CallContext context);
 
 // upgrade.cpp
 Task<varlink::Reply> upgrade(CallContext context);
+// logs.cpp
+Task<varlink::Reply> logs(CallContext context);
 
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);

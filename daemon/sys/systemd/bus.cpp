@@ -55,12 +55,34 @@ int open_system_bus(BusPtr& out) {
   return result;
 }
 
-int append_scope_properties(sd_bus_message* message, const ScopeRequest& request) {
+int append_number(sd_bus_message* message, const char* name, std::optional<std::uint64_t> value) {
+  if (!value) return 0;
+  return sd_bus_message_append(message, "(sv)", name, "t", *value);
+}
+
+/// The limits, one property each.
+int append_limits(sd_bus_message* message, const ScopeRequest& request) {
+  // Counted also where nothing limits them: `list` shows them.
+  int done = sd_bus_message_append(message, "(sv)(sv)", "MemoryAccounting", "b", 1,
+                                   "TasksAccounting", "b", 1);
+  for (const auto& [name, value] : {std::pair{"MemoryMax", request.memory_max},
+                                    {"MemoryHigh", request.memory_high},
+                                    {"CPUQuotaPerSecUSec", request.cpu_us_per_s},
+                                    {"TasksMax", request.tasks_max},
+                                    {"IOWeight", request.io_weight}}) {
+    if (done >= 0) done = append_number(message, name, value);
+  }
+  return done;
+}
+
+int append_scope(sd_bus_message* message, const ScopeRequest& request, bool knows_oom_policy) {
   const auto stop_timeout = static_cast<std::uint64_t>(request.stop_timeout.count());
   const auto pid = static_cast<std::uint32_t>(request.pid);
+  int done = sd_bus_message_open_container(message, 'a', "(sv)");
+  if (done < 0) return done;
   // Before=dixisd.service: at poweroff the daemon stops the apps in their order, so its scopes have
   // to be there until it has ended.
-  return sd_bus_message_append(message, "a(sv)", 7,                              //
+  done = sd_bus_message_append(message, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)",          //
                                "Description", "s", request.description.c_str(),  //
                                "Slice", "s", "dixis.slice",                      //
                                "CollectMode", "s", "inactive-or-failed",         //
@@ -68,6 +90,22 @@ int append_scope_properties(sd_bus_message* message, const ScopeRequest& request
                                "TimeoutStopUSec", "t", stop_timeout,             //
                                "SendSIGHUP", "b", 0,                             //
                                "PIDs", "au", 1, pid);
+  // One process that was killed for memory is no reason to stop the others.
+  if (done >= 0 && knows_oom_policy) {
+    done = sd_bus_message_append(message, "(sv)", "OOMPolicy", "s", "continue");
+  }
+  if (done >= 0) done = append_limits(message, request);
+  return done < 0 ? done : sd_bus_message_close_container(message);
+}
+
+/// Scopes have an OOMPolicy= from 253 on; before, they just go on.
+bool has_oom_policy(sd_bus* bus) {
+  char* version = nullptr;
+  const int done = sd_bus_get_property_string(bus, kSystemd, kManagerPath, kManager, "Version",
+                                              nullptr, &version);
+  const Text text(version);
+  constexpr long kFirst = 253;
+  return done >= 0 && std::strtol(text.get(), nullptr, 10) >= kFirst;
 }
 
 }  // namespace
@@ -78,6 +116,7 @@ struct Bus::Connection {
   std::string awaited_job{};
   std::string result{};  ///< of the awaited job, once it is removed
   bool subscribed = false;
+  bool knows_oom_policy = false;
 
   static int on_job_removed(sd_bus_message* message, void* userdata, sd_bus_error* /*error*/);
   int subscribe(sd_bus_error* error);
@@ -120,6 +159,7 @@ Result<Bus::Connection*> Bus::connection() {
   if (opened < 0) return errno_error("cannot connect to systemd", -opened);
   const auto limit = std::chrono::microseconds(limit_).count();
   sd_bus_set_method_call_timeout(fresh->bus.get(), static_cast<std::uint64_t>(limit));
+  fresh->knows_oom_policy = has_oom_policy(fresh->bus.get());
   connection_ = std::move(fresh);
   return connection_.get();
 }
@@ -195,7 +235,7 @@ Result<void> Bus::start_scope(const ScopeRequest& request) {
                                         "StartTransientUnit");
   const Message call(raw);
   if (done >= 0) done = sd_bus_message_append(call.get(), "ss", request.name.c_str(), "fail");
-  if (done >= 0) done = append_scope_properties(call.get(), request);
+  if (done >= 0) done = append_scope(call.get(), request, systemd.knows_oom_policy);
   if (done >= 0) done = sd_bus_message_append(call.get(), "a(sa(sv))", 0);
   raw = nullptr;
   if (done >= 0) done = sd_bus_call(systemd.bus.get(), call.get(), 0, &error.value, &raw);

@@ -17,6 +17,12 @@ struct ScopeRequest {
   std::string description{};
   pid_t pid = 0;
   std::chrono::microseconds stop_timeout{};
+  // systemd.resource-control(5); nullopt: none of its own.
+  std::optional<std::uint64_t> memory_max{};   ///< bytes
+  std::optional<std::uint64_t> memory_high{};  ///< bytes
+  std::optional<std::uint64_t> cpu_us_per_s{};
+  std::optional<std::uint64_t> tasks_max{};
+  std::optional<std::uint64_t> io_weight{};
 };
 
 /// systemd, asked by D-Bus (org.freedesktop.systemd1(5)): over the manager's own socket, which is

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <spdlog/spdlog.h>
 
 #include "daemon/sys/watched_fd.hpp"
+#include "daemon/sys/worker.hpp"
 
 namespace dixis {
 
@@ -60,12 +60,13 @@ int send_datagram(int socket, const std::string& text, int attached) {
 }  // namespace
 
 struct ServiceManager::Impl : std::enable_shared_from_this<ServiceManager::Impl> {
-  explicit Impl(asio::io_context& context) : loop(context), socket(context) {}
+  Impl(asio::io_context& context, Warn to) : loop(context), socket(context), warn(std::move(to)) {}
 
   Task<void> send();
 
   asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   Datagrams::socket socket;
+  Warn warn;
   struct Datagram {
     std::string text{};
     UniqueFd attached{};
@@ -88,25 +89,25 @@ Task<void> ServiceManager::Impl::send() {
                       : send_datagram(socket.native_handle(), next.text, next.attached.get());
     }
     if (failure != 0) {
-      spdlog::warn("cannot tell systemd '{}': {}", next.text, std::strerror(failure));
+      warn("cannot tell systemd '" + next.text + "': " + std::strerror(failure));
     }
   }
   sending = false;
 }
 
-ServiceManager::ServiceManager(asio::io_context& loop) {
+ServiceManager::ServiceManager(asio::io_context& loop, Warn warn) {
   std::string path = take_variable("NOTIFY_SOCKET");
   const auto period = number(take_variable("WATCHDOG_USEC"));
   const auto watched = number(take_variable("WATCHDOG_PID"));
   // '@' begins a name of the abstract namespace (unix(7)); anything else has to be a path.
   if (path.size() < 2 || (path.front() != '@' && path.front() != '/')) return;
   if (path.front() == '@') path.front() = '\0';
-  auto impl = std::make_shared<Impl>(loop);
+  auto impl = std::make_shared<Impl>(loop, std::move(warn));
   boost::system::error_code error;
   impl->socket.open(Datagrams(), error);
   if (!error) impl->socket.connect(Datagrams::endpoint(path), error);
   if (error) {
-    spdlog::warn("cannot connect to NOTIFY_SOCKET: {}", error.message());
+    impl->warn("cannot connect to NOTIFY_SOCKET: " + error.message());
     return;
   }
   impl_ = std::move(impl);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,8 +18,11 @@ namespace dixis {
 /// thread.
 class ServiceManager {
  public:
+  /// Gets what could not be told, and why, in words.
+  using Warn = std::function<void(const std::string&)>;
+
   /// Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment.
-  explicit ServiceManager(boost::asio::io_context& loop);
+  ServiceManager(boost::asio::io_context& loop, Warn warn);
   ~ServiceManager();
 
   /// Whether a service manager started this process and waits for its words.

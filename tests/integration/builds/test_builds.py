@@ -1,6 +1,7 @@
 """Which build runs, which lies on disk, and a proof that compares them."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def test_the_process_is_asked_which_build_it_serves(site):
     assert "it serves build AAAAAAAAAAAA, but BBBBBBBBBBBB is on disk" in said
     row = daemon.row("web")
     assert row["state"] == "unhealthy" and "AAAAAAAAAAAA" in row["message"] and kernel.alive(row["pid"])
+    assert row["build"] == {"running": "AAAAAAAAAAAA", "on_disk": "BBBBBBBBBBBB", "stale": True, "problem": None}
     assert told(daemon, "start", "web", expect=1).count("unhealthy")
 
 
@@ -198,3 +200,110 @@ def test_a_deploy_that_is_refused_is_shown(site):
     assert "not restarted" in warned["message"] and ".env" in warned["message"]
     assert ".env" in daemon.row("web")["build"]["problem"]
     assert daemon.row("web")["build"]["stale"] and app.starts == 1
+
+
+def test_a_start_of_one_that_runs_asks_it_again(site):
+    daemon, app = site()
+    app.lies("BBBBBBBBBBBB")
+    app.serves("BBBBBBBBBBBB", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    said = told(daemon, "start", "web")
+    assert "runs already" in said and "serves build BBBBBBBB…" in said
+    app.serves("AAAAAAAAAAAA", status=404)
+    assert "it serves build AAAAAAAAAAAA" in told(daemon, "start", "web", expect=1)
+    # While the build may still be written it isn't marked, but never proven.
+    kernel.eventually(
+        lambda: (told(daemon, "start", "web", expect=1), daemon.row("web")["state"] == "unhealthy")[1], "it is marked"
+    )
+    assert app.starts == 1
+
+
+def test_a_build_that_comes_while_nothing_runs(site):
+    daemon, app = site(build={"id_file": "VERSION"}, on_new_build="restart", new_build_settle="1ms")
+    version = daemon.root / "VERSION"
+    version.write_text("v1\n")
+    daemon.start()
+    told(daemon, "start", "web")
+    told(daemon, "stop", "web")
+    with daemon.events("web", timeout=20) as events:
+        for n in range(2, 12):
+            version.write_text(f"v{n}\n")
+            events.await_one(type="build")
+    assert daemon.row("web")["state"] == "stopped" and app.starts == 1
+    assert "build v11" in told(daemon, "start", "web")
+
+
+def test_a_flaw_outlives_a_crash_of_the_daemon(site):
+    daemon, app = site()
+    app.lies("BBBBBBBBBBBB")
+    app.serves("AAAAAAAAAAAA")
+    daemon.start()
+    told(daemon, "start", "web", expect=1)
+    pid = daemon.row("web")["pid"]
+    daemon.kill()
+    daemon.restart()
+    kernel.eventually(lambda: daemon.row("web")["state"] == "unhealthy", "the next daemon has found it, too")
+    row = daemon.row("web")
+    assert row["pid"] == pid and "it serves build AAAAAAAAAAAA" in row["message"] and row["build"]["stale"]
+    with daemon.events("web", timeout=30) as events:
+        app.serves("BBBBBBBBBBBB")
+        events.await_one(type="state", state="online")
+    assert daemon.row("web")["build"]["running"] == "BBBBBBBBBBBB" and app.starts == 1
+
+
+def test_another_directory_is_watched_from_then_on(site):
+    """`cwd` that a load changes: the build of the old one is nobody's business any more."""
+    daemon, app = site()
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    other = daemon.root / "other"
+    shutil.copytree(daemon.root / ".next", other / ".next")
+    (other / ".next/BUILD_ID").write_text("BBBBBBBBBBBB")
+    (other / ".next/export-marker.json").write_text("{}")
+    app.serves("BBBBBBBBBBBB", status=200)
+    health = {"http": "/", "interval": "1h", "expect": "100-599"}
+    daemon.configure({"web": app.app(health, build="next", new_build_settle="100ms", cwd=str(other))})
+    daemon.ctl("load")
+    wanted = {"running": "BBBBBBBBBBBB", "on_disk": "BBBBBBBBBBBB", "stale": False, "problem": None}
+    kernel.eventually(lambda: daemon.row("web")["build"] == wanted, "the new one is shown")
+    with daemon.events("web", timeout=20) as events:
+        (other / ".next/BUILD_ID").write_text("CCCCCCCCCCCC")
+        (other / ".next/export-marker.json").write_text("{}")
+        assert "CCCCCCCC…" in events.await_one(type="build")["message"]
+
+    # Without a build nothing is shown of the one that lies there.
+    daemon.configure({"web": app.app(health, build="none", cwd=str(other))})
+    daemon.ctl("load")
+    kernel.eventually(lambda: daemon.row("web")["build"] is None, "no build any more")
+
+
+def test_what_was_never_launched_shows_its_build(site):
+    daemon, app = site(restart={"backoff": {"first": "1h", "max": "1h"}}, env_file=".env")
+    app.lies("AAAAAAAAAAAA")
+    daemon.start()
+    assert ".env" in told(daemon, "start", "web", expect=1)
+    wanted = {"running": None, "on_disk": "AAAAAAAAAAAA", "stale": False, "problem": None}
+    kernel.eventually(lambda: daemon.row("web")["build"] == wanted, "what lies there is shown")
+
+
+def test_a_copy_that_lost_its_times_is_whole_when_it_is(site):
+    """`cp -r`: BUILD_ID is the newest, and what tells that the build is whole comes last."""
+    daemon, app = site(on_new_build="restart")
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    app.serves("BBBBBBBBBBBB", status=200)
+    (daemon.root / ".next/BUILD_ID").write_text("BBBBBBBBBBBB")
+    older = "the build on disk is incomplete: .next/export-marker.json is older than BUILD_ID"
+    kernel.eventually(lambda: daemon.row("web")["build"]["problem"] == older, "it may be an earlier build's")
+    with daemon.events("web", timeout=20) as events:
+        static = daemon.root / ".next/static/BBBBBBBBBBBB"
+        static.mkdir(parents=True)
+        (static / "_ssgManifest.js").write_text("self.__SSG_MANIFEST=new Set")
+        assert events.await_one(type="death")["death"]["cause"] == "new_build"
+        events.await_one(type="proven")
+    assert daemon.row("web")["build"]["running"] == "BBBBBBBBBBBB"

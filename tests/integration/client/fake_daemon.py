@@ -31,7 +31,8 @@ class FakeDaemon:
     def __init__(self, directory, script=None, backlog=8):
         self.path = os.path.join(str(directory), "control.sock")
         self.script = script
-        self.calls = []
+        self.calls = []  # without the ids that verbs carry
+        self.operations = []  # these: the id of each call, None where it has none
         self.released = threading.Event()
         self.called = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -64,6 +65,11 @@ class FakeDaemon:
                     return
                 data += chunk
             call = json.loads(data[:-1])
+            parameters = call.get("parameters", {})
+            if call.get("method", "").endswith(".Follow"):
+                self.operations.append(parameters["operation"])
+            else:
+                self.operations.append(parameters.pop("operation", None))
             self.calls.append(call)
             self.called.set()
             try:
@@ -82,10 +88,15 @@ class FakeDaemon:
             except BlockingIOError:
                 return
 
+    def refuse(self):
+        """From now on nobody listens."""
+        if self._listener.fileno() >= 0:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+
     def close(self):
         self.released.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse()
         for filler in self._fillers:
             filler.close()
         for thread in self._threads:

@@ -218,7 +218,7 @@ def test_usage(ctl, words):
     assert done.stderr != ""
 
 
-@pytest.mark.parametrize("verb", ["reload", "logs", "upgrade"])
+@pytest.mark.parametrize("verb", ["reload", "upgrade"])
 def test_not_in_this_version(ctl, verb):
     done = ctl(verb, "frontend")
     assert done.returncode == 1
@@ -517,4 +517,5 @@ def test_help(ctl):
     done = ctl("restart", "--help")
     assert done.returncode == 0
     assert "--force" in done.stdout
+    assert "--no-wait is refused while a build is under way" in " ".join(done.stdout.split())
     assert ctl("--version").stdout.startswith("dixisctl ")

@@ -85,14 +85,14 @@ def test_half_a_frame(ctl, serve):
 
 def test_hangs_up_in_a_reply(ctl, serve):
     serve(lambda connection, call: connection.sendall(b'{"parameters"'))
-    done = ctl("list")
+    done = ctl(*SHORT, "list")
     assert done.returncode == 5
     assert "hung up in the middle of a reply" in done.stderr
 
 
 def test_hangs_up_at_once(ctl, serve):
     serve(lambda connection, call: None)
-    done = ctl("list")
+    done = ctl(*SHORT, "list")
     assert done.returncode == 5
     assert "hung up without an answer" in done.stderr
 
@@ -180,8 +180,12 @@ def test_verb_overruns_its_own_deadline(ctl, serve):
 
 
 def test_daemon_dies_in_the_middle_of_a_verb(ctl, serve):
-    serve(lambda connection, call: connection.sendall(reply(accepted(), True)))
-    done = ctl("restart", "frontend")
+    def script(connection, call):
+        if not call["method"].endswith(".Follow"):
+            connection.sendall(reply(accepted(), True))
+
+    serve(script)
+    done = ctl("--silence-timeout", "300ms", "restart", "frontend")
     assert done.returncode == 5
     assert "outcome is unknown" in done.stderr
     assert "dixisctl list" in done.stderr

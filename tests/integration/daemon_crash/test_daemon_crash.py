@@ -223,8 +223,6 @@ def test_fifty_crashes_at_any_instant_leave_one_generation_of_each(make_daemon):
         os.close(ready)
         time.sleep(rng.uniform(0, 0.08))  # the instant is the scenario; nothing is expected of it
         daemon.kill()
-    for client in clients:
-        client.wait(60)
 
     daemon.configure(
         {
@@ -235,6 +233,8 @@ def test_fifty_crashes_at_any_instant_leave_one_generation_of_each(make_daemon):
         }
     )
     daemon.restart()
+    for client in clients:
+        client.wait(60)
     daemon.ctl("start", "all")
 
     def trees():

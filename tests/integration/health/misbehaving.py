@@ -97,9 +97,9 @@ while True:
     try:
         wanted = control()
         client.settimeout(10)
-        asked = client.recv(65536).decode("latin-1").split("\r\n", 1)[0]
+        asked, *headers = client.recv(65536).decode("latin-1").split("\r\n")
         sys.stderr.write(f"misbehaving: {asked}\n")
-        record(event="request", line=asked, status=wanted.get("status", 200), mode=wanted.get("mode", "answer"))
+        record(event="request", line=asked, headers=[one for one in headers if one], status=wanted.get("status", 200), mode=wanted.get("mode", "answer"))
         misbehave(client, wanted)
     except OSError:
         client.close()

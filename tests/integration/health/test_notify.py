@@ -14,7 +14,10 @@ import os, socket, sys, time, json
 control = sys.argv[1]
 def say(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+        try:
+            s.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+        except ConnectionRefusedError:
+            pass  # between two daemons nobody hears; it goes on, as who uses sd_notify(3) does
 said = 0
 os.mkfifo(control) if not os.path.exists(control) else None
 while True:
@@ -171,3 +174,23 @@ def test_one_that_says_it_stops_and_does_not_is_ended(speaker):
         app.says("READY=1|STOPPING=1")
         death = events.await_one(type="death")["death"]
     assert death["cause"] == "unhealthy" and "STOPPING=1" in death["message"]
+
+
+def test_after_a_crash_of_the_daemon_it_is_heard(speaker):
+    daemon, app = speaker({"notify": True, "interval": "1s"})
+    with daemon.events("web", timeout=30) as events:
+        link = started(daemon)
+        pid = events.await_one(type="spawned")["pid"]
+        app.says("READY=1")
+        assert link.reply()["parameters"]["outcomes"][0]["ok"]
+    daemon.kill()
+    daemon.restart()
+
+    def heard():
+        app.says("WATCHDOG=1|STATUS=still here")
+        return daemon.row("web")["message"] == "still here"
+
+    kernel.eventually(heard, "the next daemon hears it")
+    with daemon.events("web", timeout=30) as events:
+        death = events.await_one(type="death")["death"]  # nothing is said any more
+    assert death["cause"] == "unhealthy" and "no WATCHDOG=1 for" in death["message"] and not kernel.alive(pid)

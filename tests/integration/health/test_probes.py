@@ -97,12 +97,18 @@ def test_a_unix_socket(make_daemon, tmp_path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()
-    app = {"command": "sleep 1000", "health": {"http": f"unix:{path}:/up", **QUICK}, "start": {"timeout": "1s"}}
-    daemon.configure({"web": app})
+    listener.settimeout(30)
+    daemon.configure({"web": {"command": "sleep 1000", "health": {"http": f"unix:{path}:/up", "interval": "1h", "timeout": "30s"}}})
     daemon.start()
-    done = daemon.ctl("start", "web", expect=1)
-    assert "not healthy within its start timeout" in done.stdout + done.stderr
-    assert listener.accept()[0].recv(1000).startswith(b"GET /up HTTP/1.1\r\n")
+    starting = daemon.varlink(timeout=60)
+    starting.send("Start", {"targets": ["web"]})
+    for status in (b"503", b"200"):
+        with listener.accept()[0] as asked:
+            assert asked.recv(1000).startswith(b"GET /up HTTP/1.1\r\n")
+            asked.sendall(b"HTTP/1.1 " + status + b" X\r\nContent-Length: 0\r\n\r\n")
+    assert starting.reply()["parameters"]["outcomes"][0]["ok"]
+    [report, earlier, *_] = daemon.ctl_json("describe", "web")[0]["health_history"]
+    assert (report["message"], earlier["message"]) == ("200 X", "503 X")
 
 
 def test_exec_is_good_by_its_exit_code_and_tells_its_last_line(sick):
@@ -147,3 +153,11 @@ def test_interim_answers_come_before_the_answer(sick):
     assert probe["good"] and probe["message"] == "200 X"
     patient.becomes(mode="hints", status=500)
     assert daemon.ctl("probe", "web", expect=1)
+
+
+def test_its_method_and_headers_are_sent(sick):
+    daemon, patient = sick({"http": "/x?y=1", "method": "OPTIONS", "headers": {"X-Probe": "dixis", "Host": "shop.example"}, **SLOW})
+    assert ask(daemon, 0)["good"]
+    asked = patient.wrote("request")[-1]
+    assert asked["line"] == "OPTIONS /x?y=1 HTTP/1.1"
+    assert {"X-Probe: dixis", "Host: shop.example"} <= set(asked["headers"])

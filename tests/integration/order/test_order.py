@@ -138,5 +138,7 @@ def test_a_load_that_failed_in_part_leaves_no_circle(make_daemon):
     )
     daemon.ctl("load", expect=1)
     daemon.ctl("stop", "all")
+    # As the configuration has it, which is right as a whole: nobody waits for the other.
+    assert daemon.records("frontend").last("exit")["monotonic_ns"] < at(daemon, "backend", "signal")
     daemon.ctl("start", "all")
     assert {row["state"] for row in daemon.rows()} == {"online"}

@@ -71,7 +71,7 @@ def test_five_when_the_daemon_dies_in_the_middle(make_daemon):
     daemon.start()
     daemon.ctl("start", "web")
     client = subprocess.Popen(
-        [str(DIXISCTL), "--socket", str(daemon.socket), "--verbose", "stop", "web"],
+        [str(DIXISCTL), "--socket", str(daemon.socket), "--silence-timeout", "1s", "--verbose", "stop", "web"],
         stderr=subprocess.PIPE,
         text=True,
     )

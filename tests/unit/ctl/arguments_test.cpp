@@ -119,3 +119,22 @@ TEST_CASE("completions are filled in whole", "[completion]") {
   }
   CHECK(completion_script("tcsh").empty());
 }
+
+TEST_CASE("options of logs have the short names that people know", "[arguments]") {
+  const auto arguments = parsed({"logs", "web", "-f", "-n", "5", "--err", "--grep=a b"});
+  CHECK(arguments.logs.follow);
+  CHECK(arguments.logs.lines == 5);
+  CHECK(arguments.logs.err);
+  CHECK(arguments.logs.grep == "a b");
+  CHECK(arguments.operands == std::vector<std::string>{"web"});
+  CHECK(parsed({"logs", "-n20"}).logs.lines == 20);
+  CHECK(parsed({"logs", "--tail", "7"}).logs.lines == 7);
+  CHECK(parsed({"logs", "--lines", "all"}).logs.all_lines);
+  CHECK_FALSE(parsed({"logs", "--nostream"}).logs.follow);
+  CHECK(parsed({"logs", "--since", "@5"}).logs.since_ms == 5000);
+  refused({"logs", "-n"});
+  refused({"logs", "-n", "-1"});
+  refused({"logs", "--instance", "x"});
+  refused({"logs", "--until", "never"});
+  refused({"list", "-f"});
+}

@@ -17,7 +17,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/unit/daemon/logs/support.hpp"
+#include "tests/unit/daemon/logs/log_scene.hpp"
 
 using namespace dixis;
 using namespace dixis::test;
@@ -32,47 +32,6 @@ std::string random_bytes(std::size_t size, unsigned seed) {
   return bytes;
 }
 
-/// Writes as an app does: blocking, in pieces of odd sizes.
-void write_to(int fd, const std::string& bytes, std::size_t piece = 3001) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    const auto count = ::write(fd, bytes.data() + done, std::min(piece, bytes.size() - done));
-    if (count <= 0) throw std::runtime_error("write to the pipe failed");
-    done += static_cast<std::size_t>(count);
-  }
-}
-
-std::string numbered_lines(int from, int to) {
-  std::string text;
-  for (int i = from; i < to; ++i) text += "line " + std::to_string(i) + "\n";
-  return text;
-}
-
-/// Waits until the daemon's side has emptied the pipe; there is no event for that.
-bool wait_until_empty(const UniqueFd& end) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  int held = 1;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (::ioctl(end.get(), FIONREAD, &held) == 0 && held == 0) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return false;
-}
-
-/// A loop, the log worker, and a capture that can be ended early: then all has been written.
-struct Scene {
-  explicit Scene(fs::path directory)
-      : worker("logs"), capture(std::in_place, worker, std::move(directory)) {}
-
-  std::string last_lines(const CaptureMark& mark, int lines) {
-    return run_task(loop, capture->last_lines(mark, lines));
-  }
-  CaptureMark mark(const std::string& app) { return run_task(loop, capture->mark(app)); }
-
-  boost::asio::io_context loop{};
-  Worker worker;
-  std::optional<Capture> capture;
-};
-
 }  // namespace
 
 TEST_CASE("capture carries each byte, of both streams", "[logs]") {
@@ -81,13 +40,13 @@ TEST_CASE("capture carries each byte, of both streams", "[logs]") {
   const auto out = random_bytes(3'000'000, 1);
   const auto err = random_bytes(2'000'001, 2);
   {
-    auto ends = scene.capture->open("app").value();
+    auto ends = scene.open();
     std::thread writer([&] { write_to(ends.out.get(), out); });
     write_to(ends.err.get(), err);
     writer.join();
   }
-  const auto out_file = scene.capture->out_file("app");
-  const auto err_file = scene.capture->err_file("app");
+  const auto out_file = scene.out_file();
+  const auto err_file = scene.err_file();
   CHECK(out_file.filename() == "app-out.log");
   CHECK(err_file.filename() == "app-err.log");
   scene.capture.reset();
@@ -98,8 +57,8 @@ TEST_CASE("capture carries each byte, of both streams", "[logs]") {
 TEST_CASE("log files are for the daemon and its readers", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path() / "deep" / "logs");
-  const auto ends = scene.capture->open("app").value();
-  const auto file = scene.capture->out_file("app");
+  const auto ends = scene.open();
+  const auto file = scene.out_file();
   scene.capture.reset();
 
   struct stat facts {};
@@ -119,7 +78,7 @@ TEST_CASE("eight instances write to one file without loss", "[logs]") {
   {
     std::vector<std::thread> writers;
     for (int id = 0; id < kWriters; ++id) {
-      writers.emplace_back([id, ends = scene.capture->open("app").value()] {
+      writers.emplace_back([id, ends = scene.open()] {
         for (int i = 0; i < kLines; ++i) {
           write_to(ends.out.get(), std::to_string(id) + " " + std::to_string(i) + "\n");
         }
@@ -127,7 +86,7 @@ TEST_CASE("eight instances write to one file without loss", "[logs]") {
     }
     for (auto& writer : writers) writer.join();
   }
-  const auto file = scene.capture->out_file("app");
+  const auto file = scene.out_file();
   scene.capture.reset();
 
   std::vector<int> next(kWriters, 0);
@@ -142,7 +101,7 @@ TEST_CASE("eight instances write to one file without loss", "[logs]") {
 TEST_CASE("an app outlives its capture: no SIGPIPE, and its bytes wait", "[logs]") {
   const TemporaryDirectory directory;
   auto scene = std::make_optional<Scene>(directory.path());
-  const auto ends = scene->capture->open("app").value();
+  const auto ends = scene->open();
   scene.reset();
   write_to(ends.out.get(), "nobody listens\n");
   int held = 0;
@@ -153,60 +112,61 @@ TEST_CASE("an app outlives its capture: no SIGPIPE, and its bytes wait", "[logs]
 TEST_CASE("last_lines shows the last words of a generation", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  const auto ends = scene.capture->open("app").value();
-  write_to(ends.err.get(), "of an earlier life\n");
-  REQUIRE(wait_until_empty(ends.err));
-  scene.last_lines({scene.capture->out_file("app"), scene.capture->err_file("app")}, 1);
+  const auto before = scene.open(1);
+  write_to(before.err.get(), "of an earlier life\n");
+  CHECK(scene.last_lines(5, 1) == "of an earlier life");
 
-  const auto mark = scene.mark("app");
-  CHECK(mark.err_offset == 19);
-  CHECK(scene.last_lines(mark, 5).empty());
-
+  const auto ends = scene.open(2);
+  CHECK(scene.last_lines(5, 2).empty());
   write_to(ends.out.get(), "Listening\n");
-  CHECK(scene.last_lines(mark, 5) == "Listening");  // nothing on stderr
+  CHECK(scene.last_lines(5, 2) == "Listening");  // nothing on stderr
 
   write_to(ends.err.get(), "one\ntwo\n\x1b[31mthree\x1b[0m\n");
-  CHECK(scene.last_lines(mark, 2) == "two\nthree");
-  CHECK(scene.last_lines(mark, 9) == "one\ntwo\nthree");
+  CHECK(scene.last_lines(2, 2) == "two\nthree");
+  CHECK(scene.last_lines(9, 2) == "one\ntwo\nthree");
 
   SECTION("at most 4 KiB, whole lines") {
     write_to(ends.err.get(), numbered_lines(0, 5000));
-    const auto tail = scene.last_lines(mark, 10'000);
+    const auto tail = scene.last_lines(10'000, 2);
     CHECK(tail.size() <= 4096);
     CHECK(tail.size() > 4000);
     CHECK(tail.rfind("line ", 0) == 0);
     CHECK(tail.substr(tail.size() - 9) == "line 4999");
   }
-  SECTION("the file was emptied since the mark") {
-    fs::resize_file(scene.capture->err_file("app"), 0);
+  SECTION("the file was emptied") {
+    fs::resize_file(scene.err_file(), 0);
     write_to(ends.err.get(), "new\n");
-    CHECK(scene.last_lines(mark, 9) == "new");
+    CHECK(scene.last_lines(9, 2) == "new");
+  }
+  SECTION("others write to the same file") {
+    const auto other = scene.open(2, 1);
+    write_to(other.err.get(), "of the neighbour\n");
+    CHECK(scene.last_lines(9, 2, 1) == "of the neighbour");
+    write_to(before.err.get(), "late words\n");
+    CHECK(scene.last_lines(9, 1) == "of an earlier life\nlate words");
+    CHECK(scene.last_lines(9, 2) == "one\ntwo\nthree");
   }
 }
 
 TEST_CASE("a log disk that hangs holds up nobody who asks", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  const auto ends = scene.capture->open("app").value();
-  const auto before = scene.mark("app");
+  const auto ends = scene.open();
   std::promise<void> disk_answers;
   boost::asio::post(scene.worker.context(), [&] { disk_answers.get_future().wait(); });
 
   write_to(ends.err.get(), "written in the meantime\n");
-  const auto unknown = scene.mark("app");
-  CHECK(unknown.err_file == scene.capture->err_file("app"));
-  CHECK(scene.last_lines(before, 3).empty());
+  CHECK(scene.last_lines(3).empty());
   disk_answers.set_value();
-  CHECK(scene.last_lines(before, 3) == "written in the meantime");
-  CHECK(scene.last_lines(unknown, 3).empty());  // whose lines these are can't be told
+  CHECK(scene.last_lines(3) == "written in the meantime");
 }
 
 TEST_CASE("a file that is replaced, cut or removed goes on", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path() / "logs");
-  const auto ends = scene.capture->open("app").value();
-  const auto file = scene.capture->out_file("app");
-  const auto settle = [&] { scene.last_lines({file, scene.capture->err_file("app")}, 1); };
+  const auto ends = scene.open();
+  const auto file = scene.out_file();
+  const auto settle = [&] { scene.settle(); };
   write_to(ends.out.get(), "before\n");
   settle();
   REQUIRE(read_file(file) == "before\n");
@@ -236,9 +196,9 @@ TEST_CASE("a file that is replaced, cut or removed goes on", "[logs]") {
 TEST_CASE("what somebody else appends stays", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  const auto ends = scene.capture->open("app").value();
-  const auto file = scene.capture->out_file("app");
-  const auto settle = [&] { scene.last_lines({file, scene.capture->err_file("app")}, 1); };
+  const auto ends = scene.open();
+  const auto file = scene.out_file();
+  const auto settle = [&] { scene.settle(); };
   write_to(ends.out.get(), "one\n");
   settle();
   std::ofstream(file, std::ios::app) << "two\n";
@@ -251,14 +211,14 @@ TEST_CASE("a full disk costs lines, which are counted, and never holds up the ap
   const auto disk = SmallDisk::make(512 << 10);
   if (!disk) return;
   Scene scene(disk->path());
-  const auto file = scene.capture->out_file("app");
+  const auto file = scene.out_file();
   const auto filler = disk->path() / "filler";
   write_file(filler, std::string(300 << 10, 'x'));
 
   const auto first = numbered_lines(0, 200'000);  // more than disk and pipe hold together
   const auto second = numbered_lines(200'000, 200'100);
   {
-    const auto ends = scene.capture->open("app").value();
+    const auto ends = scene.open();
     write_to(ends.out.get(), first);
     REQUIRE(wait_until_empty(ends.out));
     fs::remove(filler);
@@ -288,17 +248,17 @@ TEST_CASE("a full disk costs lines, which are counted, and never holds up the ap
 TEST_CASE("a directory in the place of the file: counted, and told once it is away", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  const auto file = scene.capture->err_file("app");
+  const auto file = scene.err_file();
   fs::create_directory(file);
   const auto lines = numbered_lines(0, 200'000);
   {
-    const auto ends = scene.capture->open("app").value();
+    const auto ends = scene.open();
     write_to(ends.err.get(), lines);
     REQUIRE(wait_until_empty(ends.err));
   }
   fs::remove(file);
   {
-    const auto ends = scene.capture->open("app").value();  // the next generation
+    const auto ends = scene.open();  // the next generation
     write_to(ends.err.get(), "back\n");
   }
   scene.capture.reset();
@@ -311,15 +271,15 @@ TEST_CASE("a directory in the place of the file: counted, and told once it is aw
 TEST_CASE("adopt refuses what isn't a pipe of ours", "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  CHECK_FALSE(scene.capture->adopt("app", 2'000'000'000).has_value());  // no such process
-  CHECK_FALSE(scene.capture->adopt("app", ::getpid()).has_value());
+  CHECK_FALSE(scene.adopt(2'000'000'000).has_value());  // no such process
+  CHECK_FALSE(scene.adopt(::getpid()).has_value());
 }
 
 TEST_CASE("adopt carries on with the pipe that is left, though the other was redirected",
           "[logs]") {
   const TemporaryDirectory directory;
   Scene scene(directory.path());
-  auto ends = scene.capture->open("app").value();
+  auto ends = scene.open();
   int go[2];
   int ready[2];
   REQUIRE(::pipe(go) == 0);
@@ -337,10 +297,10 @@ TEST_CASE("adopt carries on with the pipe that is left, though the other was red
   }
   ends = {};
   scene.capture.reset();
-  scene.capture.emplace(scene.worker, directory.path());
+  scene.begin();
   char byte = 0;
-  REQUIRE(::read(ready[0], &byte, 1) == 1);                   // its descriptors are in place
-  CHECK_FALSE(scene.capture->adopt("app", app).has_value());  // it says which one is not ours
+  REQUIRE(::read(ready[0], &byte, 1) == 1);   // its descriptors are in place
+  CHECK_FALSE(scene.adopt(app).has_value());  // it says which one is not ours
   REQUIRE(::write(go[1], "x", 1) == 1);
   int status = -1;
   ::waitpid(app, &status, 0);

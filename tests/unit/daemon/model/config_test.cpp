@@ -178,7 +178,10 @@ TEST_CASE("every key ends in its field", "[config]") {
         std::vector<ResourceLimit>{{RLIMIT_NOFILE, 4096}, {RLIMIT_CORE, RLIM_INFINITY}});
   CHECK(app.after == std::vector<std::string>{"backend", "queue"});
   CHECK(app.tags == std::vector<std::string>{"shop", "web"});
-  CHECK(app.defined_at.line == 6);
+  CHECK(app.logs == LogSpec{"web/front-{instance}.log", "web/front-errors.log", 10U << 20U, 5, 24h,
+                            200U << 20U, LogSpec::Format::text, LogSpec::WhenFull::block});
+  CHECK(loaded.config.log_ceiling == std::uint64_t{10} << 30U);
+  CHECK(app.defined_at.line == 7);
   CHECK(app.defined_at.column == 3);
   CHECK(loaded.config.apps.at("queue").instances == 3);
 }

@@ -141,6 +141,12 @@ TEST_CASE("a socket that is bound and doesn't listen is told as such", "[run][po
   const auto checked = check_port("shop", {"127.0.0.1", bound.local_endpoint().port()}, {});
   REQUIRE_FALSE(checked.has_value());
   CHECK(contains(checked.error().message, "though nothing visible listens there"));
+  CHECK(contains(checked.error().hint, "give shop another port"));
+  // Only who takes all addresses can take fewer.
+  CHECK_FALSE(contains(checked.error().hint, "127.0.0.1"));
+  const auto all = check_port("shop", {"0.0.0.0", bound.local_endpoint().port()}, {});
+  REQUIRE_FALSE(all.has_value());
+  CHECK(contains(all.error().hint, "a host of 127.0.0.1 instead"));
 }
 
 TEST_CASE("what the app's own tree holds counts as free", "[run][port]") {

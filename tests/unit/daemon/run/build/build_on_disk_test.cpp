@@ -125,6 +125,29 @@ TEST_CASE("an id file is a build of its own", "[build]") {
   CHECK(site.read()->id == "v1.2.3");
 }
 
+TEST_CASE("a whole copy that lost its times is whole when its last file comes", "[build]") {
+  Site site;
+  site.write(".next/export-marker.json", "{}");
+  site.write(".next/BUILD_ID", "A1b2C3");
+  const auto marker = site.directory.path() / ".next/export-marker.json";
+  fs::last_write_time(marker, fs::last_write_time(marker) - std::chrono::hours(1));
+  const auto last = site.directory.path() / ".next/static/A1b2C3/_ssgManifest.js";
+  const auto build = site.read();
+  REQUIRE(build);
+  CHECK(build->missing == ".next/export-marker.json is older than BUILD_ID");
+  // It may come after all others: it is awaited.
+  CHECK(std::count(build->watched.begin(), build->watched.end(), last) == 1);
+  site.write(".next/static/A1b2C3/_ssgManifest.js", "x");
+  CHECK(site.read()->complete);
+
+  // An id that leads elsewhere names no file of the build.
+  site.write(".next/BUILD_ID", "../../elsewhere");
+  const auto odd = site.read();
+  CHECK(std::none_of(odd->watched.begin(), odd->watched.end(), [](const fs::path& file) {
+    return file.string().find("elsewhere") != std::string::npos;
+  }));
+}
+
 TEST_CASE("files that are no regular ones are nobody's build", "[build]") {
   Site site;
   fs::create_directories(site.directory.path() / ".next");

@@ -35,6 +35,8 @@ constexpr std::array kVerbs{
     Verb{"logs", "", "Logs", kViewer,
          "[APP...] [-f] [-n LINES] [--since TIME] [--until TIME] [--grep RE] [--err|--out]",
          "show what apps wrote, merged by time; -f goes on with what they write", true},
+    Verb{"flush", "", "Flush", kOperator, "APP...",
+         "empty the logs of an app, what was rotated included", true},
     Verb{"events", "", "Subscribe", kViewer, "[APP...]",
          "show what happens, as it happens, until Ctrl-C", true},
     Verb{"why", "", "Deaths", kViewer, "APP... [--all]", "explain the last death of an app, or all",

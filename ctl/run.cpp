@@ -37,6 +37,7 @@ constexpr std::array kEntries{
     Entry{"why", why},
     Entry{"probe", probe},
     Entry{"logs", logs},
+    Entry{"flush", flush},
     Entry{"version", version},
     Entry{"completion", completion},
 };

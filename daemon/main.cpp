@@ -20,6 +20,7 @@
 #include "daemon/serve/inheritance.hpp"
 #include "daemon/serve/logging.hpp"
 #include "daemon/serve/options.hpp"
+#include "daemon/serve/predecessor.hpp"
 #include "daemon/serve/server.hpp"
 #include "daemon/serve/systemd_service.hpp"
 #include "daemon/sys/image.hpp"
@@ -163,7 +164,8 @@ Task<void> end_all(Supervisor& supervisor, Service& service, bool with_apps) {
 
 Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& end,
                 std::string socket, std::optional<int> ready_fd,
-                std::optional<Succession>& succession) {
+                std::optional<std::string> predecessor, std::optional<Succession>& succession) {
+  if (predecessor) supervisor.note_predecessor(std::move(*predecessor));
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
@@ -212,19 +214,20 @@ class Loop : public asio::io_context {
   };
 };
 
-int serve(const Options& options, Config config, ControlSocket socket, int lock,
-          Inheritance& inheritance) {
+int serve(const Options& options, Config config, const RuntimeLock& lock, ControlSocket socket,
+          Inheritance& inheritance, EventLog event_log) {
   Loop loop;
   const auto& paths = options.paths;
   Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
+  supervisor.events().log_with(std::move(event_log));
   if (service.bus) supervisor.use_scopes(*service.bus);
   supervisor.keeper().use_store(service.manager);
   supervisor.keeper().inherit(std::move(inheritance.stored), true);
   if (inheritance.succession)
     supervisor.keeper().inherit(inheritance.succession->kept(false), false);
-  supervisor.use_upgrade({lock, socket.listener.get(), socket.ours,
+  supervisor.use_upgrade({lock.fd.get(), socket.listener.get(), socket.ours,
                           std::move(inheritance.environment), &service.manager});
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
@@ -239,6 +242,7 @@ int serve(const Options& options, Config config, ControlSocket socket, int lock,
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop,
                  live(supervisor, server, service, end, socket.path.string(), options.ready_fd,
+                      explain_predecessor(lock.found, take_service_end(paths.runtime_dir)),
                       inheritance.succession),
                  [&](std::exception_ptr error) {
                    failure = error;
@@ -247,6 +251,7 @@ int serve(const Options& options, Config config, ControlSocket socket, int lock,
   loop.run();
   if (socket.ours) ::unlink(socket.path.c_str());
   if (failure) explain_and_exit(failure, inheritance.succession, arguments_of(paths));
+  say_goodbye(lock);
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
@@ -270,8 +275,9 @@ Result<int> start(const Options& options, Inheritance& inheritance) {
   socket->ours = socket->ours || inheritance.control_is_ours;
   if (::chdir("/") != 0) return errno_error("chdir /", errno);
   raise_file_limit();
-  log_to_stderr();
-  return serve(options, std::move(loaded.config), std::move(*socket), lock->fd.get(), inheritance);
+  auto event_log = start_logging();
+  return serve(options, std::move(loaded.config), *lock, std::move(*socket), inheritance,
+               std::move(event_log));
 }
 
 /// A start that fails goes back to the image whose place it took, if there is one.

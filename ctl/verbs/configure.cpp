@@ -35,8 +35,8 @@ Answer<ExitCode> load(const Context& context) {
     parameters["file"] = *file;
   }
   if (arguments.dry_run) parameters["dry_run"] = true;
-  auto reply =
-      carry_out(context, {"LoadConfig", std::move(parameters), "loading the configuration", true});
+  auto reply = carry_out(
+      context, {"LoadConfig", std::move(parameters), "loading the configuration", true, true});
   if (!reply) return reply.error();
   if (!arguments.dry_run) return report_load(context, std::move(*reply));
 
@@ -65,7 +65,7 @@ Answer<ExitCode> add(const Context& context) {
   if (arguments.port) app["port"] = *arguments.port;
   const std::string& name = arguments.operands.front();
   auto reply = carry_out(
-      context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true});
+      context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true, true});
   if (!reply) return reply.error();
   const auto file = field_of<std::string>(*reply, "file");
   auto ended = report_load(context, std::move(*reply));
@@ -81,7 +81,7 @@ Answer<ExitCode> add(const Context& context) {
 Answer<ExitCode> remove(const Context& context) {
   if (context.arguments.operands.size() != 1) return wrong_operands(context, "needs one name");
   const std::string& name = context.arguments.operands.front();
-  auto reply = carry_out(context, {"Remove", {{"name", name}}, "removing " + name, true});
+  auto reply = carry_out(context, {"Remove", {{"name", name}}, "removing " + name, true, true});
   if (!reply) return reply.error();
   return report_load(context, std::move(*reply));
 }

@@ -24,6 +24,11 @@ Answer<ExitCode> restart(const Context& context);
 Answer<ExitCode> reload(const Context& context);
 Answer<ExitCode> send_signal(const Context& context);
 
+// log_files.cpp
+Answer<ExitCode> flush(const Context& context);
+/// `logs --reopen`
+Answer<ExitCode> reopen_logs(const Context& context);
+
 // configure.cpp: what changes the configuration
 Answer<ExitCode> load(const Context& context);
 Answer<ExitCode> add(const Context& context);

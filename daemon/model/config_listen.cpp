@@ -16,7 +16,7 @@ using V = ConfigValue;
 
 /// systemd's own programs take no more from LISTEN_FDS either.
 constexpr std::size_t kMostSockets = 16;
-constexpr std::int64_t kMostInstances = 250;
+constexpr std::int64_t kMostInstances = 1000;
 
 constexpr auto kReloadKeys = std::to_array<ConfigKey<ReloadPolicy>>({
     {"drain",

@@ -295,7 +295,7 @@ function main(given) {
   function begin(entry) {
     if (entry.left || entry.shared.listening) return;
     entry.shared.maxConnections = entry.server.maxConnections;
-    entry.shared.listen({ fd: entry.held.fd, exclusive: true });
+    entry.shared.listen({ fd: entry.held.fd, backlog: 4096, exclusive: true });
     if (entry.unreferenced) entry.shared.unref();
   }
 

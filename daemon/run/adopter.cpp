@@ -104,8 +104,8 @@ Task<void> listen_to(std::shared_ptr<Shared> shared, std::shared_ptr<Socket> soc
   const bool ours = co_await std::move(asking);
   std::string buffer;
   while (ours && !shared->closed) {
-    const auto [error, size] = co_await asio::async_read_until(
-        *socket, asio::dynamic_buffer(buffer, kLongestLine), '\n', kQuiet);
+    const auto into = asio::dynamic_buffer(buffer, kLongestLine);
+    const auto [error, size] = co_await asio::async_read_until(*socket, into, '\n', kQuiet);
     if (error || shared->closed) break;
     shared->hear(socket, buffer.substr(0, size - 1));
     buffer.erase(0, size);

@@ -29,10 +29,9 @@ Result<UniqueFd> bind_or_name_holder(const HeldAddress& address) {
   return socket;
 }
 
-struct Missing {
-  HeldAddress address{};
-  std::size_t slot = 0;
-};
+std::string key_of(const std::string& app, const HeldAddress& address, std::size_t slot) {
+  return "listen/" + app + "/" + to_text(address) + "/" + std::to_string(slot);
+}
 
 }  // namespace
 
@@ -62,38 +61,6 @@ HeldSockets::Held& HeldSockets::held_for(const std::string& app, const HeldAddre
   return all.back();
 }
 
-std::string HeldSockets::key_of(const std::string& app, const HeldAddress& address,
-                                std::size_t index) {
-  return "listen/" + app + "/" + to_text(address) + "/" + std::to_string(index);
-}
-
-void HeldSockets::put(const std::string& app, Held& held, std::size_t index, UniqueFd socket) {
-  if (held.slots.size() <= index) held.slots.resize(index + 1);
-  keeper_.put(key_of(app, held.address, index), socket.get());
-  held.slots[index] = std::move(socket);
-}
-
-/// From the index `first` on.
-void HeldSockets::let_go(const std::string& app, Held& held, std::size_t first) {
-  for (std::size_t index = first; index < held.slots.size(); ++index) {
-    keeper_.forget(key_of(app, held.address, index));
-  }
-  if (held.slots.size() > first) held.slots.resize(first);
-}
-
-void HeldSockets::recall(const AppSpec& spec) {
-  for (const auto& address : spec.held) {
-    const std::size_t count = address.is_unix() ? 1 : spec.instances;
-    for (std::size_t index = 0; index < count; ++index) {
-      auto kept = keeper_.find(key_of(spec.name, address, index));
-      if (!kept) continue;
-      auto& held = held_for(spec.name, address);
-      if (held.slots.size() <= index) held.slots.resize(index + 1);
-      held.slots[index] = std::move(kept);
-    }
-  }
-}
-
 Task<Result<void>> HeldSockets::hold(AppSpec spec) {
   const auto place = co_await turns_.enter();
   for (const auto& address : spec.held) {
@@ -107,10 +74,22 @@ Task<Result<void>> HeldSockets::hold(AppSpec spec) {
       auto work = [address] { return bind_or_name_holder(address); };
       auto socket = co_await slow_worker_.run(std::move(work));
       if (!socket) co_return socket.error();
-      put(spec.name, held_for(spec.name, address), slot, std::move(*socket));
+      keeper_.put(key_of(spec.name, address, slot), socket->get());
+      held_for(spec.name, address).slots[slot] = std::move(*socket);
     }
   }
   co_return Result<void>{};
+}
+
+void HeldSockets::claim(const AppSpec& spec) {
+  for (const auto& address : spec.held) {
+    const std::size_t count = address.is_unix() ? 1 : spec.instances;
+    auto& slots = held_for(spec.name, address).slots;
+    slots.resize(std::max(slots.size(), count));
+    for (std::size_t slot = 0; slot < count; ++slot) {
+      if (!slots[slot]) slots[slot] = keeper_.find(key_of(spec.name, address, slot));
+    }
+  }
 }
 
 void HeldSockets::take_back(const AppSpec& spec, std::uint32_t slot, pid_t process) {
@@ -119,8 +98,10 @@ void HeldSockets::take_back(const AppSpec& spec, std::uint32_t slot, pid_t proce
     if (found.empty()) continue;
     auto& held = held_for(spec.name, address);
     const auto index = index_of(held, slot);
-    const bool known = index < held.slots.size() && held.slots[index];
-    if (!known) put(spec.name, held, index, std::move(found.front()));
+    if (held.slots.size() <= index) held.slots.resize(index + 1);
+    if (held.slots[index]) continue;
+    keeper_.put(key_of(spec.name, address, index), found.front().get());
+    held.slots[index] = std::move(found.front());
   }
 }
 
@@ -147,6 +128,14 @@ Result<void> HeldSockets::open(const AppSpec& spec, std::uint32_t slot) {
     if (!opened) {
       return Error{opened.error().message + " on " + to_text(spec.held[i]), opened.error().hint};
     }
+    auto& held = held_for(spec.name, spec.held[i]);
+    if (held.address.is_unix() || held.slots.size() < 2) continue;
+    if (!held.balancer) {
+      auto balancer = PortBalancer::attach(sockets[i]);
+      if (!balancer) continue;  // then the kernel spreads them by a hash
+      held.balancer = std::move(*balancer);
+    }
+    balance(held);
   }
   return {};
 }
@@ -155,6 +144,44 @@ void HeldSockets::close(const AppSpec& spec, std::uint32_t slot) {
   const auto sockets = of(spec, slot);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     if (sockets[i] >= 0 && !spec.held[i].is_unix()) stop_listening(sockets[i]);
+  }
+}
+
+/// Tells the kernel again what is there: a socket that stopped listening has lost its place.
+void HeldSockets::balance(Held& held) {
+  if (!held.balancer) return;
+  std::vector<std::uint32_t> live;
+  for (std::uint32_t slot = 0; slot < held.slots.size(); ++slot) {
+    if (!held.slots[slot] || !held.balancer->set_socket(slot, held.slots[slot].get())) continue;
+    if (held.live.contains(slot)) live.push_back(slot);
+  }
+  // One that can't be told goes on as it is.
+  (void)held.balancer->set_live(live);
+}
+
+void HeldSockets::set_live(const AppSpec& spec, std::uint32_t slot, bool live) {
+  for (const auto& address : spec.held) {
+    if (address.is_unix()) continue;
+    auto& held = held_for(spec.name, address);
+    const bool was_live = held.live.contains(slot);
+    if (live) {
+      held.live.insert(slot);
+    } else {
+      held.live.erase(slot);
+    }
+    if (was_live != live) balance(held);
+  }
+}
+
+void HeldSockets::requeue(const AppSpec& spec, std::uint32_t slot) {
+  for (const auto& address : spec.held) {
+    auto& held = held_for(spec.name, address);
+    if (!held.balancer || held.live.empty() || slot >= held.slots.size()) continue;
+    // A socket that stops listening hands its queue over, as the program says (kernel 5.14).
+    const int socket = held.slots[slot].get();
+    stop_listening(socket);
+    (void)start_listening(socket);
+    balance(held);
   }
 }
 
@@ -174,10 +201,20 @@ Task<void> HeldSockets::keep_only(AppSpec spec) {
     const bool named =
         std::find(spec.held.begin(), spec.held.end(), held.address) != spec.held.end();
     if (!named && held.address.is_unix()) files.push_back(held.address.path);
-    let_go(spec.name, held, named ? std::max<std::size_t>(spec.instances, 1) : 0);
+    let_go(spec.name, held, named ? spec.instances : 0);
   }
   std::erase_if(app->second, [](const Held& held) { return held.slots.empty(); });
   co_await remove_files(std::move(files));
+}
+
+/// All but the first `count` slots.
+void HeldSockets::let_go(const std::string& app, Held& held, std::size_t count) {
+  for (auto slot = count; slot < held.slots.size(); ++slot) {
+    keeper_.forget(key_of(app, held.address, slot));
+  }
+  if (held.slots.size() > count) held.slots.resize(count);
+  std::erase_if(held.live, [&](std::uint32_t slot) { return slot >= count; });
+  balance(held);
 }
 
 Task<void> HeldSockets::release(std::string app) {

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "daemon/run/throttle.hpp"
 #include "daemon/sys/fd.hpp"
 #include "daemon/sys/keeper.hpp"
+#include "daemon/sys/port_balancer.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
@@ -22,14 +24,14 @@ namespace dixis {
 /// thread; what touches files is done by the slow worker.
 class HeldSockets {
  public:
-  /// Copies of all of them are with the keeper, so that they outlive the daemon.
   HeldSockets(Worker& slow_worker, Keeper& keeper) : slow_worker_(slow_worker), keeper_(keeper) {}
 
-  /// Takes from the keeper what a predecessor of this daemon held.
-  void recall(const AppSpec& spec);
   /// Binds what isn't held yet. Nothing that is held is touched.
   Task<Result<void>> hold(AppSpec spec);
-  /// Takes the sockets of a slot from a process that a predecessor of this daemon gave them to.
+  /// Takes over what a predecessor of this daemon kept for its successor.
+  void claim(const AppSpec& spec);
+  /// Takes the sockets of a slot from a process that a predecessor of this daemon gave them to,
+  /// where none was kept.
   void take_back(const AppSpec& spec, std::uint32_t slot, pid_t process);
 
   /// The slot's descriptors, in the order of `listen`; borrowed. -1 where one isn't held.
@@ -38,6 +40,12 @@ class HeldSockets {
   Result<void> open(const AppSpec& spec, std::uint32_t slot);
   /// TCP connections to the slot are refused from now on; the address stays bound.
   void close(const AppSpec& spec, std::uint32_t slot);
+
+  /// Whether new connections shall go to the slot, where others share its address: to the live ones
+  /// in turn.
+  void set_live(const AppSpec& spec, std::uint32_t slot, bool live);
+  /// Nothing of the slot runs: what waits in its queues goes to slots that are live.
+  void requeue(const AppSpec& spec, std::uint32_t slot);
 
   /// Lets go of what `spec` doesn't name any more.
   Task<void> keep_only(AppSpec spec);
@@ -48,16 +56,17 @@ class HeldSockets {
   struct Held {
     HeldAddress address{};
     std::vector<UniqueFd> slots{};
+    std::set<std::uint32_t> live{};
+    std::optional<PortBalancer> balancer{};  ///< only where several slots share a TCP address
   };
-  static std::string key_of(const std::string& app, const HeldAddress& address, std::size_t index);
-  void put(const std::string& app, Held& held, std::size_t index, UniqueFd socket);
-  void let_go(const std::string& app, Held& held, std::size_t first);
+  static void balance(Held& held);
+  void let_go(const std::string& app, Held& held, std::size_t count);
   std::size_t index_of(const Held& held, std::uint32_t slot) const;
   Held& held_for(const std::string& app, const HeldAddress& address);
   Task<void> remove_files(std::vector<std::string> paths);
 
   Worker& slow_worker_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  Keeper& keeper_;       // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  Keeper& keeper_;      // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   Throttle turns_{1};
   std::map<std::string, std::vector<Held>> apps_;
 };

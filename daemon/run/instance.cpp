@@ -91,8 +91,11 @@ void Instance::apply_one(const machine::Event& event) {
   for (const auto& action : step.actions) {
     std::visit([this](const auto& what) { carry_out(what); }, action);
   }
-  if (generation_ && !(slot_.current && slot_.current->phase == machine::Phase::serving)) {
-    generation_->left.notify_all();
+  const bool serving = slot_.current && slot_.current->phase == machine::Phase::serving;
+  if (generation_ && !serving) generation_->left.notify_all();
+  // While a reload is under way, the slot is live by one of its two.
+  if (!spec_.held.empty() && !beside_ && !heir_) {
+    services_.sockets.set_live(spec_, number_, serving);
   }
   if (slot_.state == before) return;
   Event change{.type = "state"};
@@ -130,6 +133,7 @@ void Instance::carry_out(const machine::Sweep& /*action*/) {
 }
 
 void Instance::carry_out(const machine::Bury& /*action*/) {
+  if (!beside_ && !heir_) services_.sockets.requeue(spec_, number_);
   forget_death(*generation_);
   services_.reaper.release(generation_->process.pid);
   fault::point("record-stale");

@@ -77,20 +77,23 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// Notes that a generation ended while no daemon was watching.
   void record_lost(const GenerationRecord& record);
 
+  /// What runs was started with another command, user, environment… than is configured now.
+  bool outdated() const;
+
+  /// Where a record was damaged: whether processes with this slot's mark live without one. They are
+  /// never killed on that ground, nothing is started beside them, and the slot says so.
+  Task<bool> held_back();
+
+  /// Generations to come have this number at least.
+  void reserve_generations(std::uint64_t first) {
+    slot_.next_generation = std::max(slot_.next_generation, first);
+  }
   /// What a predecessor noted of the slot; before anything is taken back (instance_slot.cpp).
   void remember(const SlotRecord& record);
   /// Goes on where that left a slot without a generation: its backoff, its failure.
   void take_up(Desired desired);
   /// What follows the end of a lost generation, once nothing of it is left.
   void note_lost(std::uint64_t generation, bool proven, Desired desired);
-
-  /// What runs was started with another command, user, environment… than is configured now.
-  bool outdated() const;
-
-  /// Generations to come have this number at least.
-  void reserve_generations(std::uint64_t first) {
-    slot_.next_generation = std::max(slot_.next_generation, first);
-  }
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();

@@ -103,6 +103,17 @@ void Instance::reopen_adopter(Generation& generation) {
   changed_.notify_all();
 }
 
+Task<bool> Instance::held_back() {
+  const auto self = shared_from_this();
+  const auto living = co_await services_.trees.marked(tree_mark_prefix());
+  if (living.empty() || slot_.current) co_return false;
+  slot_.message =
+      "not started: " + living.front().comm + " (pid " + std::to_string(living.front().pid) +
+      ") carries its mark, and its record is damaged; `dixisctl stop " + label() + "` ends it";
+  publish({.type = "warning", .pid = living.front().pid, .message = slot_.message});
+  co_return true;
+}
+
 /// Commands of probes that the predecessor had started: nobody waits for their answer any more.
 Task<void> Instance::end_orphaned_probes() {
   const auto self = shared_from_this();

@@ -143,10 +143,10 @@ void Instance::build_completed() {
   }
 }
 
-/// `on_new_build: restart`, once it has been whole and the same for a while.
+/// `on_new_build`, once it has been whole and the same for a while.
 Task<void> Instance::follow_new_build(std::uint64_t change) {
   const auto self = shared_from_this();
-  if (spec_.health.on_new_build != OnNewBuild::restart) co_return;
+  if (spec_.health.on_new_build == OnNewBuild::nothing) co_return;
   const auto wanted = [&] {
     return change == build_changes_ && generation_ && serves(generation_->number) &&
            build_on_disk_ && build_on_disk_->complete && is_stale();

@@ -56,9 +56,6 @@ void Instance::begin_beside(Instance& old) {
 /// What else a successor has to show: the old process serves well enough to wait for a better one.
 Task<bool> Instance::prove_beside(std::shared_ptr<Generation> generation) {
   std::string wrong = generation->flaw;
-  if (wrong.empty() && generation->took != Took::adopter) {
-    wrong = "it takes its socket by LISTEN_FDS itself, unlike the old process";
-  }
   if (wrong.empty()) {
     auto warming = warm_up(generation);
     wrong = (co_await std::move(warming)).value_or("");
@@ -143,14 +140,15 @@ Task<void> Instance::finish_retiring(InstancePtr heir) {
   }
   const auto goes_on = [] { return true; };
   const auto report = [](const std::string&, const std::string&) {};
-  co_await retire({Cause::verb, "a reload that was under way"}, goes_on, report);
+  auto retiring = retire({Cause::verb, "a reload that was under way"}, goes_on, report);
+  co_await std::move(retiring);
 }
 
 Task<Outcome> Instance::not_reloaded(InstancePtr successor, std::string why,
                                      std::int64_t begun_ms) {
   std::string lines;
   if (successor && successor->last_failure_ && successor->last_failure_->ran) {
-    auto reading = successor->last_lines(successor->last_failure_->generation, 10);
+    auto reading = services_.capture.last_lines(successor->last_failure_->log_mark, 10);
     lines = co_await std::move(reading);
   }
   std::string message = "not reloaded: " + why;
@@ -185,10 +183,16 @@ Task<Outcome> Instance::reload(VerbTicket ticket, ReloadOptions options, Report 
   PreflightRequest request{spec, {number_, ""}, {}, false};
   auto checking = preflight_on(services_.slow_worker, std::move(request));
   auto plan = co_await std::move(checking);
-  if (!plan) co_return co_await not_reloaded(nullptr, with_hint(plan.error()), begun);
+  if (!plan) {
+    auto telling = not_reloaded(nullptr, with_hint(plan.error()), begun);
+    co_return co_await std::move(telling);
+  }
   auto build_check = check_build(ticket, *plan, report);
   const auto refused = co_await std::move(build_check);
-  if (refused) co_return co_await not_reloaded(nullptr, with_hint(*refused), begun);
+  if (refused) {
+    auto telling = not_reloaded(nullptr, with_hint(*refused), begun);
+    co_return co_await std::move(telling);
+  }
 
   const auto ended_early = [&] { return slot_.halted || !ticket->superseded.empty(); };
   if (ended_early()) co_return outcome(false, "ended early: a stop was asked for", begun);
@@ -200,9 +204,11 @@ Task<Outcome> Instance::reload(VerbTicket ticket, ReloadOptions options, Report 
   auto proven = co_await std::move(proving);
   if (!proven.ok || ended_early()) {
     const auto why = successor->last_failure_ ? successor->last_failure_->message : proven.message;
-    co_await successor->withdraw({Cause::verb, "a reload that failed"});
+    auto withdrawing = successor->withdraw({Cause::verb, "a reload that failed"});
+    co_await std::move(withdrawing);
     successor_.reset();
-    co_return co_await not_reloaded(successor, ended_early() ? "a stop was asked for" : why, begun);
+    auto telling = not_reloaded(successor, ended_early() ? "a stop was asked for" : why, begun);
+    co_return co_await std::move(telling);
   }
   hand_over(successor);
   options.take_place(self, successor);

@@ -62,16 +62,6 @@ Task<bool> has_mark(Worker& worker, std::string mark, pid_t process) {
   co_return facts && facts->tree_mark == mark;
 }
 
-/// How many connections wait in the queue of a listening socket; nullopt: it can't be known.
-std::optional<std::uint32_t> queue_of(std::uint64_t inode) {
-  const auto listeners = tcp_listeners();
-  if (!listeners) return std::nullopt;
-  for (const auto& listener : *listeners) {
-    if (listener.inode == inode) return listener.queue;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Result<void> Instance::open_adopter(Generation& generation) {
@@ -130,7 +120,6 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
   };
   const auto begun = std::chrono::steady_clock::now();
   asio::generic::stream_protocol::socket caller(services_.loop);
-  bool was_taken = false;
   if (!generation->adopter) {
     not_proven(*generation, "not proven: there is no channel to it", Cause::adopter);
     co_return false;
@@ -149,23 +138,21 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
       generation->proof = "took " + all_of(generation->held);
       co_return true;
     }
-    // Seen twice: the kernel puts a connection into the queue a moment after it is made.
-    const bool taken = has_taken(*generation, caller, begun);
-    if (taken && was_taken) {
+    // Beside another one it would be that one who takes them.
+    if (!beside_ && has_taken(*generation, caller, begun)) {
       generation->took = Took::itself;
       generation->found_at = spec_.listen;
       step_done(*generation, "listening");
       generation->proof = "listening on " + all_of(generation->held) + " (LISTEN_FDS)";
       co_return true;
     }
-    was_taken = taken;
     co_await generation->adopter->changed().wait(kLook);
   }
   co_return false;
 }
 
-/// Whether it takes connections from the held socket without an adopter: one of ours has left the
-/// queue, and nobody but its tree could take it. Of a Unix socket only its life can tell.
+/// Whether it takes connections from the held socket without an adopter: one of ours was accepted,
+/// and nobody but its tree could do that. Of a Unix socket only its life can tell.
 bool Instance::has_taken(const Generation& generation,
                          asio::generic::stream_protocol::socket& caller,
                          std::chrono::steady_clock::time_point begun) const {
@@ -185,9 +172,7 @@ bool Instance::has_taken(const Generation& generation,
     caller.connect(asio::generic::stream_protocol::endpoint(to), error);
     return false;  // it is on its way
   }
-  const auto fds = services_.sockets.of(spec_, number_);
-  const auto waiting = queue_of(socket_inode(fds[tcp]));
-  return waiting && *waiting == 0;
+  return was_accepted(caller.native_handle());
 }
 
 /// Lets a proven generation take connections. From here on it serves, and the record says so first:

@@ -46,6 +46,7 @@ struct Services {
   Worker proc_worker{"dixis-proc"};
 
   Keeper keeper{};
+  HeldSockets sockets{slow_worker, keeper};
   Reaper reaper;
   EventBus events{};
   DesiredState desired;
@@ -57,7 +58,6 @@ struct Services {
   Witness witness;  ///< what the kernel tells of ends
   OomWatch oom;
   BuildWatch builds;
-  HeldSockets sockets{slow_worker, keeper};
   ServiceBus* bus = nullptr;  ///< systemd, which gives each generation a scope; null: there is none
   std::uint64_t next_key = 1;  ///< for what needs a name of its own
   Throttle launches{4};

@@ -24,7 +24,7 @@ std::string spec_digest(const AppSpec& spec) {
   for (const auto& limit : spec.limits) {
     limits.push_back(boost::json::array{limit.resource, limit.value});
   }
-  const boost::json::object all{{"command", json::write(spec.command)},
+  boost::json::object all{{"command", json::write(spec.command)},
                                 {"cwd", spec.cwd.string()},
                                 {"user", json::write(spec.user)},
                                 {"group", json::write(spec.group)},
@@ -35,6 +35,9 @@ std::string spec_digest(const AppSpec& spec) {
                                 {"env_file", std::move(env_files)},
                                 {"port", listen_of(spec)},
                                 {"limits", std::move(limits)}};
+  boost::json::array held;
+  for (const auto& address : spec.held) held.emplace_back(to_text(address));
+  if (!held.empty()) all["listen"] = std::move(held);
   std::array<char, 17> digits{};
   std::snprintf(digits.data(), digits.size(), "%016llx",
                 static_cast<unsigned long long>(fnv1a(boost::json::serialize(all))));

@@ -103,7 +103,7 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
   if (runs && record.generation > serving) {
     spdlog::warn("{} was being proven when the daemon ended: the old process goes on", label);
     const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks};
-    strays.push_back({record, tree, StopPolicy{}.timeout, nullptr});
+    strays.push_back({record, tree, StopPolicy{}.timeout});
     co_return;
   }
   if (runs && instance && process) {
@@ -153,8 +153,8 @@ Task<void> Supervisor::Impl::take_back() {
   // counts when it is taken back.
   auto unfinished = operations.take_back();
   co_await remember_again(unfinished);
+  for (const auto& [name, app] : apps) services.sockets.claim(app.spec);
   recall_slots();
-  for (const auto& [name, app] : apps) services.sockets.recall(app.spec);
   std::vector<Stray> strays;
   const auto serving = serving_generations(records.records);
   const auto number_of = [&](const GenerationRecord& record) {
@@ -175,7 +175,8 @@ Task<void> Supervisor::Impl::take_back() {
   services.keeper.drop_unclaimed();
   services.reaper.begin();  // what it holds of the predecessor's children is known now
   for (const auto& one : unfinished) reserve_generations(one);
-  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
+  asio::co_spawn(services.loop,
+                 boot(std::move(strays), std::move(unfinished), !records.reports.empty()),
                  [](const std::exception_ptr& error) {
                    if (error) std::rethrow_exception(error);
                  });
@@ -195,8 +196,8 @@ void Supervisor::Impl::take_up_slots(const std::vector<Stray>& strays) {
 
 /// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
 /// the predecessor had under way.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
-                                  std::vector<KnownOperation> unfinished) {
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished,
+                                  bool damaged) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
@@ -207,7 +208,7 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
     stray.lost_by->note_lost(stray.record.generation, stray.record.phase == Phase::online,
                              desired_of(*stray.lost_by));
   }
-  begin_boot();
+  co_await begin_boot(damaged);
   for (const auto& one : unfinished) resume(one);
 }
 
@@ -232,18 +233,21 @@ Task<void> Supervisor::Impl::hold_sockets() {
   }
 }
 
-OperationPtr Supervisor::Impl::begin_boot() {
+Task<void> Supervisor::Impl::begin_boot(bool damaged) {
+  auto all = resolve_targets(apps, {});
   std::vector<Target> targets;
-  for (auto& target : resolve_targets(apps, {})) {
+  for (auto& target : all) {
     const auto& slot = target.instance->slot();
     const bool goes_on =
         slot.current || slot.state == State::backoff || slot.state == State::failed;
     if (goes_on || desired_of(*target.instance) == Desired::down) continue;
+    const auto instance = target.instance;
+    if (damaged && co_await instance->held_back()) continue;
     // Before any of them begins: those that come later wait for these.
     target.instance->expect_start(true);
     targets.push_back(std::move(target));
   }
-  return run_verb(
+  run_verb(
       std::move(targets), {}, Milliseconds(0),
       [this](Target target, Instance::Report report) {
         return start_one(std::move(target), Caller{.verb = "boot"}, std::move(report));
@@ -351,12 +355,12 @@ Task<void> Supervisor::shut_down() {
   co_await impl_->halt_besides();
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
+  co_await impl_->services.witness.close();
   // What comes after an end that was asked for begins anew.
   for (const auto& target : targets) {
     remove_slot(impl_->directories.runtime, target.instance->spec().name,
                 target.instance->number());
   }
-  co_await impl_->services.witness.close();
 }
 
 Task<void> Supervisor::leave() {
@@ -383,6 +387,13 @@ Notifier& Supervisor::shutdown_requested() {
 }
 EventBus& Supervisor::events() {
   return impl_->services.events;
+}
+void Supervisor::note_predecessor(std::string how) {
+  impl_->predecessor = how;
+  impl_->services.events.publish({.type = "predecessor", .message = std::move(how)});
+}
+const std::optional<std::string>& Supervisor::predecessor() const {
+  return impl_->predecessor;
 }
 const Access& Supervisor::access() const {
   return impl_->config.access;

@@ -26,6 +26,7 @@ struct Supervisor::Impl {
   Apps apps;
   std::int64_t started_ms;
   OperationBook operations;
+  std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
   Throttle loads{1};                ///< one at a time
@@ -57,15 +58,15 @@ struct Supervisor::Impl {
     InstancePtr lost_by{};  ///< the slot whose generation this was
   };
   void forget(const GenerationRecord& record) const;
-  void recall_slots();
-  void take_up_slots(const std::vector<Stray>& strays);
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
                           std::vector<Stray>& strays);
   Task<void> hold_sockets();
-  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
+  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished, bool damaged);
+  Task<void> begin_boot(bool damaged);
+  void recall_slots();
+  void take_up_slots(const std::vector<Stray>& strays);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
-  OperationPtr begin_boot();
   Task<void> settle_deaths();
   Task<std::optional<DeathRecord>> last_death(InstancePtr instance);
 
@@ -102,13 +103,6 @@ struct Supervisor::Impl {
   Milliseconds start_deadline(const std::string& app) const;
   Milliseconds lane_deadline(const Target& target) const;
 
-  // Upgrade (supervisor_upgrade.cpp).
-  UpgradeTerms upgrade_terms{};
-  Throttle upgrades{1};  ///< one at a time
-  Task<Result<std::string>> probe_candidate(int image, Handover handover);
-  Task<void> quiesce();
-  std::vector<std::string> arguments(const std::filesystem::path& program) const;
-
   // What a predecessor had under way.
   void reserve_generations(const KnownOperation& unfinished) const;
   Task<void> remember_again(const std::vector<KnownOperation>& unfinished);
@@ -126,6 +120,9 @@ struct Supervisor::Impl {
   Task<Outcome> reload_one(Target target, Instance::ReloadOptions options, Instance::Report report);
   Task<Outcome> reload_in_turn(Target target, Instance::ReloadOptions options,
                                std::shared_ptr<void> all, Instance::Report report);
+  Task<Outcome> reload_for_build(Target target, machine::Reason reason, Instance::Report report);
+  Task<Outcome> resume_reload(Target target, machine::Reason reason, bool or_restart,
+                              std::uint64_t first, Instance::Report report);
   Milliseconds reload_deadline(const Target& target) const;
   void take_place(const InstancePtr& old, const InstancePtr& heir);
   std::vector<InstancePtr> besides();
@@ -135,6 +132,12 @@ struct Supervisor::Impl {
       const std::vector<GenerationRecord>& records) const;
   void retire_record(GenerationRecord record, Process process);
   static Outcome refused_as_leaving(const InstancePtr& instance);
+  // Upgrade (supervisor_upgrade.cpp).
+  UpgradeTerms upgrade_terms{};
+  Throttle upgrades{1};  ///< one at a time
+  Task<Result<std::string>> probe_candidate(int image, Handover handover);
+  Task<void> quiesce();
+  std::vector<std::string> arguments(const std::filesystem::path& program) const;
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

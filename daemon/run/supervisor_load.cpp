@@ -15,6 +15,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Whether each of its processes can be replaced without a gap.
+bool can_reload(const App& app, const AppSpec& next) {
+  return std::all_of(app.instances.begin(), app.instances.end(), [&](const InstancePtr& slot) {
+    const auto& life = slot->slot().current;
+    return life && life->phase == machine::Phase::serving && !slot->why_no_reload(next);
+  });
+}
+
 /// A daemon that came back has read a configuration that its predecessor hadn't: what it took back
 /// was started with the one before.
 bool outdated(const App& app) {
@@ -35,7 +43,9 @@ std::vector<PlanItem> make_plan(const Apps& apps, const Config& next) {
     }
     auto keys = changed_keys(now->second.spec, spec);
     const bool replaces = needs_new_process(keys) || outdated(now->second);
-    const std::string action = replaces ? "restart" : keys.empty() ? "keep" : "update";
+    const std::string action = replaces ? (can_reload(now->second, spec) ? "reload" : "restart")
+                               : keys.empty() ? "keep"
+                                              : "update";
     plan.push_back({name, action, std::move(keys)});
   }
   return plan;
@@ -237,6 +247,7 @@ Task<Outcome> Supervisor::Impl::take_away(std::string app, Outcome stopped) {
   for (const auto& slot : slots) drop[app + ":" + std::to_string(slot->number())] = std::nullopt;
   for (const auto& slot : slots) remove_slot(directories.runtime, app, slot->number());
   apps.erase(app);
+  co_await services.sockets.release(app);
   services.deaths.forget(app);
   const auto dropped = co_await services.desired.change(std::move(drop));
   if (stopped.ok) stopped.message = "removed";
@@ -248,8 +259,9 @@ Task<Outcome> Supervisor::Impl::take_away(std::string app, Outcome stopped) {
 }
 
 Task<Outcome> Supervisor::Impl::replace(AppSpec spec, Caller caller, Instance::Report report) {
-  Instance::RestartOptions options;
+  Instance::ReloadOptions options;
   options.reason = config_reason(caller);
+  options.or_restart = true;
   options.new_spec = spec;
   std::optional<Outcome> last;
   const auto slots = std::vector<InstancePtr>(apps.at(spec.name).instances);
@@ -260,8 +272,8 @@ Task<Outcome> Supervisor::Impl::replace(AppSpec spec, Caller caller, Instance::R
       continue;
     }
     Target target{slot, true, true};
-    auto outcome = co_await restart_one(std::move(target), options, report);
-    last = std::move(outcome);
+    auto replacing = reload_one(std::move(target), options, report);
+    last = co_await std::move(replacing);
     if (last->ok) continue;
     // A new specification whose preflight failed hasn't touched anything: the old one goes on.
     const bool kept_old = !changed_keys(slot->spec(), spec).empty();
@@ -275,7 +287,8 @@ Task<Outcome> Supervisor::Impl::replace(AppSpec spec, Caller caller, Instance::R
     break;
   }
   apps.at(spec.name).spec = spec;
-  for (const auto& slot : slots) slot->set_spec(spec);
+  for (const auto& slot : slots) slot->latest()->set_spec(spec);
+  co_await services.sockets.keep_only(spec);
   co_return *last;
 }
 
@@ -301,6 +314,7 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
   }
   app.spec = spec;
   for (const auto& slot : app.instances) slot->set_spec(spec);
+  co_await services.sockets.keep_only(spec);
   std::vector<Target> fresh;
   while (app.instances.size() < spec.instances) {
     const auto number = static_cast<std::uint32_t>(app.instances.size());

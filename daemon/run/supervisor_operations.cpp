@@ -146,6 +146,11 @@ Task<Outcome> Supervisor::Impl::resume_one(Target target, OperationRecord record
     co_return co_await start_one(std::move(target), caller_of(record), std::move(report));
   }
   const machine::Reason reason{Cause::verb, to_text(caller_of(record))};
+  if (record.verb == "reload") {
+    auto resuming =
+        resume_reload(std::move(target), reason, record.force, first, std::move(report));
+    co_return co_await std::move(resuming);
+  }
   co_return co_await resume_restart(std::move(target), reason, record.force, first,
                                     std::move(report));
 }
@@ -213,7 +218,7 @@ Task<Outcome> Supervisor::Impl::resume_item(PlanItem item, OperationRecord recor
     co_return removed;
   }
   if (item.action == "add") co_return co_await start_added(app, caller_of(record));
-  if (item.action != "restart") {
+  if (item.action != "restart" && item.action != "reload") {
     Outcome updated{.app = app, .ok = true};
     if (item.action == "update") updated.message = "updated";
     co_return updated;
@@ -226,8 +231,10 @@ Task<Outcome> Supervisor::Impl::resume_item(PlanItem item, OperationRecord recor
         std::find_if(record.slots.begin(), record.slots.end(), [&](const OperationSlot& one) {
           return one.app == app && one.instance == target.instance->number();
         });
-    auto restarted = co_await resume_restart(std::move(target), reason, false, slot->first, report);
-    last = std::move(restarted);
+    auto resuming = item.action == "reload"
+                        ? resume_reload(std::move(target), reason, true, slot->first, report)
+                        : resume_restart(std::move(target), reason, false, slot->first, report);
+    last = co_await std::move(resuming);
     if (!last.ok) break;
   }
   co_return last;

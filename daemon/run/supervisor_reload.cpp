@@ -40,7 +40,8 @@ std::vector<InstancePtr> Supervisor::Impl::besides() {
 }
 
 Task<void> Supervisor::Impl::halt_besides() {
-  for (const auto& instance : besides()) co_await instance->halt();
+  const auto all = besides();
+  for (const auto& instance : all) co_await instance->halt();
 }
 
 Task<Outcome> Supervisor::Impl::reload_one(Target target, Instance::ReloadOptions options,
@@ -87,7 +88,7 @@ OperationPtr Supervisor::Impl::reload(std::vector<Target> targets, bool or_resta
       [this, options, turns](Target target, Instance::Report report) {
         return reload_in_turn(std::move(target), options, turns, std::move(report));
       },
-      caller);
+      caller, or_restart);
 }
 
 /// One after the other, or as many as `parallel` says; where one fails, the rest is left alone.
@@ -103,6 +104,28 @@ Task<Outcome> Supervisor::Impl::reload_in_turn(Target target, Instance::ReloadOp
   auto outcome = co_await reload_one(std::move(target), std::move(options), std::move(report));
   if (!outcome.ok) turns->failed = true;
   co_return outcome;
+}
+
+/// What a predecessor had begun: done where its new process serves by now, else done again.
+Task<Outcome> Supervisor::Impl::resume_reload(Target target, machine::Reason reason,
+                                              bool or_restart, std::uint64_t first,
+                                              Instance::Report report) {
+  const auto& slot = target.instance->slot();
+  const bool serves = slot.current && slot.current->phase == machine::Phase::serving;
+  if (serves && slot.current->generation >= first) {
+    const auto status = target.instance->status(Desired::up);
+    co_return Outcome{status.app,
+                      status.instance,
+                      true,
+                      "reloaded, and taken back by a new dixisd",
+                      status.pid,
+                      status.generation};
+  }
+  Instance::ReloadOptions options;
+  options.reason = std::move(reason);
+  options.or_restart = or_restart;
+  auto reloading = reload_one(std::move(target), std::move(options), std::move(report));
+  co_return co_await std::move(reloading);
 }
 
 OperationPtr Supervisor::reload(Targets targets, bool or_restart, Caller caller) {

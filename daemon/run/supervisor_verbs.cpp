@@ -197,8 +197,6 @@ Outcome Supervisor::Impl::refused_as_leaving(const InstancePtr& instance) {
           "not started: it has left the configuration, and is being removed"};
 }
 
-}  // namespace
-
 /// Runs the body of a verb when it is its slot's turn. (Everything that a co_await is given has a
 /// name here and elsewhere: GCC 12 destroys temporaries with captures twice.)
 Task<Outcome> Supervisor::Impl::in_lane(InstancePtr instance, VerbKind kind, bool joinable,

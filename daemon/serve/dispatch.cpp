@@ -32,6 +32,8 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
     Method{kSupervisor, "Logs", handlers::logs},
+    Method{kSupervisor, "Flush", handlers::flush},
+    Method{kSupervisor, "Reopen", handlers::reopen},
     Method{kSupervisor, "Deaths", handlers::deaths},
     Method{kSupervisor, "Probe", handlers::probe},
     Method{kSupervisor, "LoadConfig", handlers::load_config},

@@ -6,6 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <set>
 #include <sys/stat.h>
@@ -104,13 +107,35 @@ std::string words_of(const SocketAddress& address) {
          std::to_string(address.port);
 }
 
-bool listens_on(int socket, const SocketAddress& address) {
+bool is_listening(int socket) {
   int accepting = 0;
   socklen_t size = sizeof accepting;
-  if (::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &size) != 0) return false;
-  if (accepting == 0) return false;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &size) == 0 && accepting != 0;
+}
+
+struct DiagRequest {
+  nlmsghdr header;
+  inet_diag_req_v2 body;
+};
+
+void put_end(const Name& name, std::uint16_t& port, std::uint32_t* address) {
+  if (name.storage.ss_family == AF_INET) {
+    sockaddr_in end{};
+    std::memcpy(&end, &name.storage, sizeof end);
+    port = end.sin_port;
+    std::memcpy(address, &end.sin_addr, sizeof end.sin_addr);
+  } else {
+    sockaddr_in6 end{};
+    std::memcpy(&end, &name.storage, sizeof end);
+    port = end.sin6_port;
+    std::memcpy(address, &end.sin6_addr, sizeof end.sin6_addr);
+  }
+}
+
+bool listens_on(int socket, const SocketAddress& address) {
+  if (!is_listening(socket)) return false;
   sockaddr_storage bound{};
-  size = sizeof bound;
+  socklen_t size = sizeof bound;
   if (::getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return false;
   if (bound.ss_family == AF_UNIX) {
     sockaddr_un name{};
@@ -164,7 +189,46 @@ Result<void> start_listening(int socket) {
 }
 
 void stop_listening(int socket) {
-  ::shutdown(socket, SHUT_RDWR);
+  // Only one that listens: another would keep the mark of a shut socket, and hand it to each
+  // connection that it takes once it listens again.
+  if (is_listening(socket)) ::shutdown(socket, SHUT_RDWR);
+}
+
+bool was_accepted(int socket) {
+  Name own;
+  Name peer;
+  own.size = peer.size = sizeof own.storage;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&own.storage), &own.size) != 0 ||
+      ::getpeername(socket, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size) != 0) {
+    return false;
+  }
+  DiagRequest request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST;
+  request.body.sdiag_family = static_cast<std::uint8_t>(own.storage.ss_family);
+  request.body.sdiag_protocol = IPPROTO_TCP;
+  request.body.idiag_states = ~0U;
+  // The other end's view: its source is our peer.
+  put_end(peer, request.body.id.idiag_sport, request.body.id.idiag_src);
+  put_end(own, request.body.id.idiag_dport, request.body.id.idiag_dst);
+  request.body.id.idiag_cookie[0] = request.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  const UniqueFd netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  if (!netlink || ::sendto(netlink.get(), &request, sizeof request, 0,
+                           reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) {
+    return false;
+  }
+  std::array<char, 1024> answer{};
+  const auto got = ::recv(netlink.get(), answer.data(), answer.size(), MSG_DONTWAIT);
+  nlmsghdr header{};
+  inet_diag_msg message{};
+  if (got < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof message)) return false;
+  std::memcpy(&header, answer.data(), sizeof header);
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) return false;
+  std::memcpy(&message, answer.data() + NLMSG_HDRLEN, sizeof message);
+  return message.idiag_inode != 0;  // what waits in the queue belongs to no file yet
 }
 
 std::uint64_t socket_inode(int socket) {

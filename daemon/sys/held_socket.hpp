@@ -30,6 +30,9 @@ Result<void> start_listening(int socket);
 /// TCP: connections are refused from now on, and the address stays ours. Unix: the same, for good.
 void stop_listening(int socket);
 
+/// Whether somebody has taken the other end of our TCP connection from its queue (sock_diag(7)).
+bool was_accepted(int socket);
+
 std::uint64_t socket_inode(int socket);
 
 /// The sockets listening on `address` that a process holds, duplicated into this one

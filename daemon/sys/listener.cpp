@@ -63,7 +63,6 @@ Listener to_listener(const inet_diag_msg& message) {
   listener.port = ntohs(message.id.idiag_sport);
   listener.inode = message.idiag_inode;
   listener.uid = message.idiag_uid;
-  listener.queue = message.idiag_rqueue;
   return listener;
 }
 

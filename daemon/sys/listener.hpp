@@ -18,7 +18,6 @@ struct Listener {
   std::uint16_t port = 0;
   std::uint64_t inode = 0;
   uid_t uid = 0;
-  std::uint32_t queue = 0;  ///< connections that wait to be accepted
 };
 
 /// All TCP listeners of this network namespace, IPv4 and IPv6 (one netlink dump; doesn't block).

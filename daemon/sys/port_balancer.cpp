@@ -45,6 +45,15 @@ int set_element(int map, std::uint32_t key, const void* value) {
   return bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0 ? 0 : errno;
 }
 
+bool has_element(int map, std::uint32_t key) {
+  std::uint64_t value = 0;
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uint64_t>(&key);
+  attributes.value = reinterpret_cast<std::uint64_t>(&value);
+  return bpf(BPF_MAP_LOOKUP_ELEM, attributes) == 0;
+}
+
 bpf_insn instruction(int code, int to, int from, int offset, std::int32_t value) {
   bpf_insn out{};
   out.code = static_cast<std::uint8_t>(code);
@@ -57,7 +66,7 @@ bpf_insn instruction(int code, int to, int from, int offset, std::int32_t value)
 
 /// In C:
 ///   turns = lookup(turns_map, 0); if (!turns || !turns->live) return SK_PASS;
-///   at = fetch_and_add(&turns->next, 1) % turns->live; if (at > 255) return SK_PASS;
+///   at = fetch_and_add(&turns->next, 1) % turns->live; if (at > 1023) return SK_PASS;
 ///   key = turns->slots[at];
 ///   select_reuseport(context, sockets_map, &key, 0);
 ///   return SK_PASS;    // with nothing selected the kernel's hash decides
@@ -137,7 +146,9 @@ Result<PortBalancer> PortBalancer::attach(int socket) {
 
 Result<void> PortBalancer::set_socket(std::uint32_t slot, int socket) {
   const auto value = static_cast<std::uint64_t>(socket);
-  const int error = slot < kSlots ? set_element(sockets_.get(), slot, &value) : EINVAL;
+  int error = slot < kSlots ? set_element(sockets_.get(), slot, &value) : EINVAL;
+  // A socket can be in one map only: in this one already, or for a moment still in a predecessor's.
+  if (error == EBUSY && has_element(sockets_.get(), slot)) error = 0;
   if (error != 0) return errno_error("cannot give a socket its turn", error);
   return {};
 }

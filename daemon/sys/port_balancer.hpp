@@ -24,7 +24,7 @@ class PortBalancer {
   Result<void> set_live(const std::vector<std::uint32_t>& slots);
 
   /// As many places as there can be.
-  static constexpr std::uint32_t kSlots = 256;
+  static constexpr std::uint32_t kSlots = 1024;
 
  private:
   PortBalancer(UniqueFd sockets, UniqueFd turns)

@@ -18,9 +18,9 @@ constexpr const char* kBufferKiB = "32";
 
 /// Signals that end who doesn't expect them. Faults (SIGSEGV and the like) only where a process
 /// sent them: some programs live on them; so do those that are used for all sorts of things.
-/// res=1: ignored by the receiver.
+/// Result 1: ignored by the receiver.
 constexpr const char* kSignals =
-    "res!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
+    "result!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
     "(code<=0&&code!=-2&&(sig==4||sig==7||sig==8||sig==11||sig==24||sig==25||sig==31))||"
     "(code==0&&(sig==5||sig==10||sig==12||sig==13||sig==14)))";
 
@@ -115,7 +115,10 @@ Result<Trace> open_trace(const std::string& name) {
   trace.name = name;
   trace.sees_ends = watch_exits(name);
   const auto signals = enable(directory + "/events/signal/signal_generate", kSignals);
-  if (!signals) return signals.error();
+  if (!signals) {
+    remove_trace(name);
+    return signals.error();
+  }
   // Without it, strangers are found by those who look.
   [[maybe_unused]] const auto programs =
       enable(directory + "/events/sched/sched_process_exec", kPrograms);

@@ -1,4 +1,5 @@
-// Takes the place of what a daemon calls first after it has taken over, and never when it is probed.
+// Takes the place of what a daemon calls first after it has taken over, and never when it is
+// probed.
 #include <cstdlib>
 #include <stdexcept>
 #include <string_view>

@@ -108,19 +108,36 @@ def test_reload_loads_the_configuration(machine):
     assert machine.app_pids() == pids
 
 
-def test_a_loop_that_does_not_turn_is_replaced(machine, untouched):
-    machine.write("/run/systemd/system/dixisd.service.d/test.conf", "[Service]\nWatchdogSec=1s\n")
-    machine.run("mkdir", "-p", "/run/systemd/system/dixisd.service.d")
-    machine.run("sh", "-c", "printf '[Service]\\nWatchdogSec=1s\\n' >/run/systemd/system/dixisd.service.d/test.conf")
+@pytest.fixture
+def watched_closely(machine):
+    """The watchdog waits for a second only."""
+    directory = "/run/systemd/system/dixisd.service.d"
+    machine.run("mkdir", "-p", directory)
+    machine.run("sh", "-c", f"printf '[Service]\\nWatchdogSec=1s\\n' >{directory}/test.conf")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", "dixisd")
+    yield
+    machine.run("rm", f"{directory}/test.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "dixisd")
+
+
+def test_a_loop_that_does_not_turn_is_replaced(machine, untouched, watched_closely):
     before = machine.daemon()
     machine.run("kill", "-STOP", before)
     machine.await_daemon(other_than=before)
     assert "Watchdog timeout" in machine.journal()
-    machine.run("rm", "/run/systemd/system/dixisd.service.d/test.conf")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "dixisd")
+    assert "its event loop did not turn any more" in machine.ctl("ping").stdout
+
+
+def test_a_loop_that_is_busy_is_not(machine, untouched, watched_closely):
+    """Three times as long as the watchdog waits, more is asked of it than it can do."""
+    before = machine.daemon()
+    loop = "end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do dixisctl --json describe all; done"
+    askers = [machine.start("sh", "-c", f"({loop}) >/dev/null") for _ in range(8)]
+    for asker in askers:
+        assert asker.wait(60) == 0
+    assert machine.daemon() == before
 
 
 def test_a_bus_that_hangs_or_is_gone_stops_nobody(machine):
@@ -156,10 +173,13 @@ def test_stop_stops_the_apps_in_order_and_nothing_comes_back_by_being_asked(mach
 
 def test_after_power_cuts_what_should_run_comes_back(machine):
     machine.ctl("stop", "db")
+    recorded = machine.root / "var/lib/dixis/deaths.jsonl"
+    kernel.eventually(lambda: recorded.exists() and '"app":"db"' in recorded.read_text(), "its death is on the disk")
     machine.cut_power()
     machine.boot()
     machine.await_online("web")
     assert machine.row("db")["state"] == "stopped"
+    assert "stopped by `dixisctl stop`" in machine.ctl("why", "db").stdout
     machine.ctl("start", "db")
     machine.cut_power()
     machine.boot()

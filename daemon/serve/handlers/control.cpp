@@ -26,8 +26,9 @@ struct ReloadParameters {
   std::vector<std::string> targets{};
   std::optional<bool> wait{};
   std::optional<bool> or_restart{};
+  std::optional<std::string> operation{};
 };
-BOOST_DESCRIBE_STRUCT(ReloadParameters, (), (targets, wait, or_restart))
+BOOST_DESCRIBE_STRUCT(ReloadParameters, (), (targets, wait, or_restart, operation))
 
 }  // namespace
 
@@ -87,14 +88,19 @@ Task<varlink::Reply> reload(CallContext context) {
   if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
     co_return invalid_parameter(*wrong);
   }
+  if (knows(context, parameters.operation)) {
+    co_return co_await follow_again(context, *parameters.operation, "reload",
+                                    parameters.wait.value_or(true));
+  }
   if (auto refused = refuse_verb(context.supervisor, parameters.targets)) co_return *refused;
   if (!parameters.wait.value_or(true)) {
     if (const auto busy = context.supervisor.busy_build(parameters.targets)) {
       co_return failed(busy->message, busy->hint);
     }
   }
+  auto caller = context.caller("reload", parameters.operation.value_or(""));
   auto operation = context.supervisor.reload(
-      parameters.targets, parameters.or_restart.value_or(false), context.caller("reload"));
+      parameters.targets, parameters.or_restart.value_or(false), std::move(caller));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 

@@ -206,7 +206,7 @@ def test_progress_line_only_on_a_terminal(serve):
 
 
 @pytest.mark.parametrize("words", [
-    ["start"], ["stop"], ["restart"], ["describe"], ["signal", "HUP"], ["remove"],
+    ["start"], ["stop"], ["restart"], ["describe"], ["signal", "HUP"], ["remove"], ["flush"],
     ["remove", "a", "b"], ["add", "a"], ["add", "a", "--"], ["add", "--", "x"],
     ["load", "a", "b"], ["check", "a", "b"], ["completion"], ["completion", "tcsh"],
     ["stop", "a", "--", "b"], ["nonsense"], ["list", "--nonsense"], [], ["--timeout", "5", "list"],
@@ -218,7 +218,7 @@ def test_usage(ctl, words):
     assert done.stderr != ""
 
 
-@pytest.mark.parametrize("verb", ["reload", "upgrade"])
+@pytest.mark.parametrize("verb", ["upgrade"])
 def test_not_in_this_version(ctl, verb):
     done = ctl(verb, "frontend")
     assert done.returncode == 1

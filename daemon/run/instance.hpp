@@ -88,7 +88,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);
   }
-  /// What a predecessor noted of the slot; before anything is taken back (instance_memory.cpp).
+  /// What a predecessor noted of the slot; before anything is taken back (instance_slot.cpp).
   void remember(const SlotRecord& record);
   /// Goes on where that left a slot without a generation: its backoff, its failure.
   void take_up(Desired desired);
@@ -128,6 +128,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::optional<std::string> why_no_reload(const AppSpec& next) const;
   /// The instance that has the slot now: this one, or the one that has taken its place.
   std::shared_ptr<Instance> latest();
+  /// `heir` has the slot; before this one is adopted.
+  void retired_for(std::shared_ptr<Instance> heir) { heir_ = std::move(heir); }
   /// `heir` serves already: drains and stops this one, which a predecessor of the daemon left.
   Task<void> finish_retiring(std::shared_ptr<Instance> heir);
 
@@ -282,10 +284,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // What outlives the daemon beside the processes (instance_keep.cpp).
-  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  std::string kept_key(const char* stream, std::uint64_t generation) const;
   void keep_pipes(std::uint64_t generation);
   bool resume_pipes(std::uint64_t generation);
-  void forget_pipes(std::uint64_t generation);
+  void forget_kept(std::uint64_t generation);
   Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).

@@ -87,6 +87,7 @@ void Instance::hand_over(const InstancePtr& heir) {
   record.phase = Phase::stopping;
   record.pending_verb = "reload";
   write_record(services_.runtime_directory, record);
+  heir->note_slot();
   changed_.notify_all();
 }
 

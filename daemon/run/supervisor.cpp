@@ -123,7 +123,9 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
   }
   if (instance) instance->record_lost(record);
   const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
-  const auto lost_by = record.phase != Phase::gated ? instance : nullptr;
+  // One that was being proven beside it is nobody's loss.
+  const bool served = record.phase != Phase::gated && record.generation == serving;
+  const auto lost_by = served ? instance : nullptr;
   strays.push_back({record, orphans, machine::kOrphanGrace, lost_by});
 }
 
@@ -199,11 +201,13 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
+  }
+  co_await hold_sockets();
+  for (const auto& stray : strays) {
     if (!stray.lost_by || stray.lost_by->slot().current) continue;
     stray.lost_by->note_lost(stray.record.generation, stray.record.phase == Phase::online,
                              desired_of(*stray.lost_by));
   }
-  co_await hold_sockets();
   begin_boot();
   for (const auto& one : unfinished) resume(one);
 }

@@ -151,6 +151,7 @@ void Supervisor::Impl::retire_record(GenerationRecord record, Process process) {
   const auto old = std::make_shared<Instance>(services, app->second.spec, record.instance);
   record.phase = Phase::online;
   beside.push_back(old);
+  old->retired_for(heir);
   old->adopt(record, std::move(process), Desired::up);
   boost::asio::co_spawn(services.loop, old->finish_retiring(heir),
                         [](const std::exception_ptr& error) {

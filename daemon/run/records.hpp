@@ -39,7 +39,7 @@ struct GenerationRecord {
   std::optional<std::int64_t> port{};
   std::string host{};                  ///< where it was told to listen; empty: everywhere
   std::optional<std::string> build{};  ///< the running build
-  std::string cgroup{};       ///< directory of its own cgroup; empty: it has none
+  std::string cgroup{};                ///< directory of its own cgroup; empty: it has none
   std::string spec_digest{};  ///< tells whether the configuration has changed since the spawn
   std::optional<Cause> pending_cause{};       ///< why it is being stopped
   std::optional<std::string> pending_verb{};  ///< the verb under way on the slot

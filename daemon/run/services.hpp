@@ -49,7 +49,7 @@ struct Services {
   Capture capture;
   ListenerWatch listeners;
   TreeScanner trees;
-  Witness witness;    ///< what the kernel tells of ends
+  Witness witness;  ///< what the kernel tells of ends
   OomWatch oom;
   BuildWatch builds;
   ServiceBus* bus = nullptr;  ///< systemd, which gives each generation a scope; null: there is none
@@ -59,7 +59,8 @@ struct Services {
   /// Restarts a slot because of what is on disk, in its turn among the verbs.
   std::function<void(const std::shared_ptr<Instance>&, const std::string& why)> restart_for_build{};
   /// The same, because it holds too much memory.
-  std::function<void(const std::shared_ptr<Instance>&, const std::string& why)> restart_for_memory{};
+  std::function<void(const std::shared_ptr<Instance>&, const std::string& why)>
+      restart_for_memory{};
   std::mt19937_64 random{std::random_device{}()};
 };
 

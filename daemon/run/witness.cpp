@@ -39,9 +39,7 @@ struct Witness::Impl : std::enable_shared_from_this<Witness::Impl> {
   void take(const SignalSent& sent, std::int64_t at_ms);
   void take(const ThreadEnded& ended, std::int64_t at_ms);
   void take(const ProgramStarted& started, std::int64_t at_ms) const;
-  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) {
-    seen.note_loss(boottime_ms());
-  }
+  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) { seen.note_loss(boottime_ms()); }
   bool is_ours(pid_t process, pid_t session) const;
 
   asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
@@ -165,8 +163,7 @@ Task<void> Witness::open() {
   if (trace) {
     self->seen.blind.clear();
     self->sees_ends = trace->sees_ends;
-    self->pipe =
-        std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
+    self->pipe = std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
     while (!self->take_records()) co_await asio::post(asio::use_awaitable);
     asio::co_spawn(self->loop, Impl::follow_trace(self), asio::detached);
   } else {
@@ -207,7 +204,8 @@ void Witness::watch(pid_t leader) {
 }
 
 void Witness::forget(pid_t leader) {
-  // The kernel's list is brought up to date with the next one: the number of a dead one does no harm.
+  // The kernel's list is brought up to date with the next one: the number of a dead one does no
+  // harm.
   impl_->leaders.erase(leader);
   impl_->seen.forget_end(leader);
 }

@@ -69,8 +69,8 @@ std::string filter_of(const std::vector<pid_t>& pids) {
 /// A probe at do_exit: unlike syscalls:sys_enter_exit_group it sees signals too, and doesn't send
 /// every system call of the machine through the kernel's slow path.
 bool watch_exits(const std::string& name) {
-  const std::string probe = "p:" + group_of(name) + "/" + std::string(kThreadEndedEvent) +
-                            " do_exit code=$arg1:s32";
+  const std::string probe =
+      "p:" + group_of(name) + "/" + std::string(kThreadEndedEvent) + " do_exit code=$arg1:s32";
   // An error may mean that a predecessor's is there.
   [[maybe_unused]] const auto made = write_text(kTracing + "/kprobe_events", probe, O_APPEND);
   const std::string directory = ends_directory(name);

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib import kernel
+from lib.daemon import FIXTURES
 
 TRACING = "/sys/kernel/tracing"
 INSTANCES = f"{TRACING}/instances"
@@ -191,3 +192,21 @@ def test_strangers_are_shown_and_told_of_once(make_daemon):
     alarms = [event for event in events.seen if event["type"] == "stranger"]
     assert len(alarms) == 1 and str(stranger) in alarms[0]["message"]
     assert "STRANGER" not in daemon.ctl("describe", "web").stdout
+
+
+def test_memory_that_stays_above_restart_above_asks_for_a_restart(make_daemon):
+    """Three looks, ten seconds apart: this one takes half a minute."""
+    daemon = make_daemon()
+    mark = {"TEST_MARK": daemon.mark}
+    trouble = str(FIXTURES / "trouble")
+    daemon.configure({
+        "leak": {"command": [trouble, "eat", "60"], "env": mark, "restart_above": "30M", **QUICK},
+        "slim": {"command": [trouble, "eat", "1"], "env": mark, "restart_above": "30M", **QUICK},
+    })  # fmt: skip
+    daemon.start()
+    with daemon.events() as events:
+        death = events.await_one(type="death", timeout=90)
+        assert death["app"] == "leak" and death["death"]["cause"] == "memory_threshold"
+        assert "restart_above is 30 MiB" in death["message"]
+        events.await_one(type="state", app="leak", state="online", timeout=30)
+    assert daemon.row("slim")["generation"] == 1

@@ -185,10 +185,16 @@ class CauseFinder {
     }
   }
 
+  /// To a process of its tree: of its session, or one whose killing was reported to it.
   const SeenSignal* signal_to_child(int signal) const {
-    return seen_.latest_signal(ended_.at_ms - kDelayMs, [&](const SeenSignal& one) {
-      return one.sent.signal == signal && one.target_session == ended_.pid &&
-             one.target_process != ended_.pid;
+    const auto since = ended_.at_ms - kDelayMs;
+    return seen_.latest_signal(since, [&](const SeenSignal& one) {
+      if (one.sent.signal != signal || one.target_process == ended_.pid) return false;
+      if (one.target_session == ended_.pid) return true;
+      return seen_.latest_signal(since, [&](const SeenSignal& report) {
+        return report.sent.signal == SIGCHLD && report.sent.sender == one.sent.target &&
+               (report.sent.target == ended_.pid || report.target_session == ended_.pid);
+      }) != nullptr;
     });
   }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <set>
 #include <unistd.h>
 #include <utility>
@@ -69,7 +70,8 @@ void Witness::Impl::take(const SignalSent& sent, std::int64_t at_ms) {
   const bool gone = one.target_process == 0 && one.target_session == 0;
   if (!gone && !is_ours(one.target_process, one.target_session)) return;
   constexpr int kByKernel = 128;
-  if (sent.code != kByKernel) one.sender = find_sender(sent.sender, at_ms);
+  if (sent.code != kByKernel && sent.signal != SIGCHLD)
+    one.sender = find_sender(sent.sender, at_ms);
   seen.note(std::move(one));
 }
 

@@ -18,11 +18,12 @@ constexpr const char* kBufferKiB = "32";
 
 /// Signals that end who doesn't expect them. Faults (SIGSEGV and the like) only where a process
 /// sent them: some programs live on them; so do those that are used for all sorts of things.
-/// Result 1: ignored by the receiver.
+/// Result 1: ignored by the receiver. And SIGCHLD of who was killed: it tells whose child that was.
 constexpr const char* kSignals =
-    "result!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
+    "(result!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
     "(code<=0&&code!=-2&&(sig==4||sig==7||sig==8||sig==11||sig==24||sig==25||sig==31))||"
-    "(code==0&&(sig==5||sig==10||sig==12||sig==13||sig==14)))";
+    "(code==0&&(sig==5||sig==10||sig==12||sig==13||sig==14))))||"
+    "(sig==17&&(code==2||code==3))";
 
 /// Where distributions install programs; what starts from there is nothing to look at.
 constexpr const char* kPrograms =

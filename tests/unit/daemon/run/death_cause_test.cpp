@@ -134,6 +134,22 @@ TEST_CASE("a wrapper's 137 is its child's kill, if that was seen", "[cause]") {
         Cause::itself);
 }
 
+TEST_CASE("a child that was gone is known by what its parent was told", "[cause]") {
+  Scene scene;
+  SeenSignal kill;
+  kill.sent = {7, "kill", SIGKILL, 0, 101, "node"};
+  kill.at_ms = kEnd - 10;
+  scene.seen.note(kill);
+  CHECK(Scene(scene).exited_with(137).found().cause == Cause::itself);  // it may be anybody's
+  SeenSignal report;
+  report.sent = {101, "node", SIGCHLD, 2, kLeader, "sh"};
+  report.at_ms = kEnd - 9;
+  scene.seen.note(report);
+  const auto death = scene.exited_with(137).found();
+  CHECK(death.cause == Cause::signal_from);
+  CHECK(death.sender->pid == 7);
+}
+
 TEST_CASE("an exit after somebody's stop signal says so", "[cause]") {
   CHECK(Scene().exited_with(0).sent(SIGTERM).found().message.starts_with(
       "exited with 0 after SIGTERM, sent by sh"));

@@ -188,9 +188,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Result<void> open_adopter(Generation& generation);
   Task<Result<void>> prepare_sockets(std::shared_ptr<Generation> generation);
   Task<bool> prove_held(std::shared_ptr<Generation> generation);
-  bool has_taken(const Generation& generation,
-                 boost::asio::generic::stream_protocol::socket& caller,
-                 std::chrono::steady_clock::time_point begun) const;
+  Task<bool> has_taken(std::shared_ptr<Generation> generation,
+                       boost::asio::generic::stream_protocol::socket& caller);
   Task<bool> admit(std::shared_ptr<Generation> generation);
   Task<std::optional<std::string>> warm_up(std::shared_ptr<Generation> generation);
   static std::optional<std::string> private_socket(const Generation& generation);

@@ -81,6 +81,7 @@ void Instance::hand_over(const InstancePtr& heir) {
   successor_.reset();
   heir->beside_ = false;
   heir->leaving_ = shared_from_this();
+  services_.sockets.set_live(heir->spec_, number_, true);  // the old one may have died meanwhile
   heir->slot_.next_generation = std::max(heir->slot_.next_generation, slot_.next_generation);
   set_spec(without_restarts(spec_));
   auto record = record_of(*generation_);

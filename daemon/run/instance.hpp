@@ -113,6 +113,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   /// Replaces what serves without a gap (instance_reload.cpp).
   Task<Outcome> reload(VerbTicket ticket, ReloadOptions options, Report report);
+  /// Takes no further connections, and lets those that it has end; for one that is to go.
+  Task<void> drain_out(Report report);
   /// Why a reload to `next` would be a restart; nullopt: it isn't one, or nothing serves.
   std::optional<std::string> why_no_reload(const AppSpec& next) const;
   /// The instance that has the slot now: this one, or the one that has taken its place.

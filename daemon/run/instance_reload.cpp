@@ -113,6 +113,14 @@ Task<std::int64_t> Instance::drain(std::function<bool()> goes_on, Report report)
   co_return generation->death ? 0 : adopter.state().open;
 }
 
+Task<void> Instance::drain_out(Report report) {
+  const auto self = shared_from_this();
+  services_.sockets.set_live(spec_, number_, false);
+  const auto goes_on = [self] { return !self->slot_.halted; };
+  auto draining = drain(goes_on, report);
+  co_await std::move(draining);
+}
+
 /// Drains it and stops it. Its place has been taken.
 Task<std::int64_t> Instance::retire(machine::Reason reason, std::function<bool()> goes_on,
                                     Report report) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/run/scales.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/run/targets.hpp"
@@ -32,6 +33,7 @@ struct Supervisor::Impl {
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  Scales scales;
   std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
@@ -127,6 +129,13 @@ struct Supervisor::Impl {
       const std::vector<GenerationRecord>& records) const;
   void retire_record(GenerationRecord record, Process process);
   static Outcome refused_as_leaving(const InstancePtr& instance);
+
+  // Scaling (supervisor_scale.cpp).
+  OperationPtr scale(const std::string& app, std::uint32_t instances, Caller caller);
+  Task<void> carry_out_scale(OperationPtr operation, std::string app, std::uint32_t instances,
+                             Caller caller);
+  Task<Outcome> change_scale(std::string app, std::uint32_t instances, Caller caller,
+                             Instance::Report report, VerbResult& result);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

@@ -124,6 +124,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   /// Replaces what serves without a gap (instance_reload.cpp).
   Task<Outcome> reload(VerbTicket ticket, ReloadOptions options, Report report);
+  /// Takes no further connections, and lets those that it has end; for one that is to go.
+  Task<void> drain_out(Report report);
   /// Why a reload to `next` would be a restart; nullopt: it isn't one, or nothing serves.
   std::optional<std::string> why_no_reload(const AppSpec& next) const;
   /// The instance that has the slot now: this one, or the one that has taken its place.
@@ -202,9 +204,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Result<void> open_adopter(Generation& generation);
   Task<Result<void>> prepare_sockets(std::shared_ptr<Generation> generation);
   Task<bool> prove_held(std::shared_ptr<Generation> generation);
-  bool has_taken(const Generation& generation,
-                 boost::asio::generic::stream_protocol::socket& caller,
-                 std::chrono::steady_clock::time_point begun) const;
+  Task<bool> has_taken(std::shared_ptr<Generation> generation,
+                       boost::asio::generic::stream_protocol::socket& caller);
   Task<bool> admit(std::shared_ptr<Generation> generation);
   Task<std::optional<std::string>> warm_up(std::shared_ptr<Generation> generation);
   static std::optional<std::string> private_socket(const Generation& generation);

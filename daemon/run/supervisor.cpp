@@ -22,7 +22,8 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
       config(std::move(loaded)),
       services(loop, directories),
       started_ms(boottime_ms()),
-      operations(directories.runtime, services.boot) {
+      operations(directories.runtime, services.boot),
+      scales(services.state_worker, directories.state) {
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
@@ -31,6 +32,8 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     restart_for_memory(slot, why);
   };
   services.witness.on_program([this](pid_t pid, pid_t leader) { program_started(pid, leader); });
+  if (const auto damaged = scales.load()) spdlog::warn("{}", *damaged);
+  scales.apply(config);
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/run/handover.hpp"
+#include "daemon/run/scales.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/run/targets.hpp"
@@ -36,6 +37,7 @@ struct Supervisor::Impl {
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  Scales scales;
   std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
@@ -142,6 +144,13 @@ struct Supervisor::Impl {
   Task<Result<std::string>> probe_candidate(int image, Handover handover);
   Task<void> quiesce();
   std::vector<std::string> arguments(const std::filesystem::path& program) const;
+
+  // Scaling (supervisor_scale.cpp).
+  OperationPtr scale(const std::string& app, std::uint32_t instances, Caller caller);
+  Task<void> carry_out_scale(OperationPtr operation, std::string app, std::uint32_t instances,
+                             Caller caller);
+  Task<Outcome> change_scale(std::string app, std::uint32_t instances, Caller caller,
+                             Instance::Report report, VerbResult& result);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

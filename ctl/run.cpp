@@ -26,6 +26,7 @@ constexpr std::array kEntries{
     Entry{"stop", stop},
     Entry{"restart", restart},
     Entry{"reload", reload},
+    Entry{"scale", scale},
     Entry{"add", add},
     Entry{"remove", remove},
     Entry{"ping", ping},

@@ -68,6 +68,7 @@ def test_a_load_changes_how_logs_are_kept_without_a_new_process(make_daemon):
     app, say = talker(daemon)
     daemon.configure({"web": app})
     daemon.start()
+    daemon.ctl("start", "web")
     pid = daemon.row("web")["pid"]
     say("one")
     shows(daemon.log_dir / "web-out.log", "said one\n")

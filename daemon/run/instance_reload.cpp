@@ -156,7 +156,7 @@ Task<Outcome> Instance::not_reloaded(InstancePtr successor, std::string why,
                                      std::int64_t begun_ms) {
   std::string lines;
   if (successor && successor->last_failure_ && successor->last_failure_->ran) {
-    auto reading = services_.capture.last_lines(successor->last_failure_->log_mark, 10);
+    auto reading = last_lines(successor->last_failure_->generation, 10);
     lines = co_await std::move(reading);
   }
   std::string message = "not reloaded: " + why;

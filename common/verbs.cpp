@@ -37,6 +37,8 @@ constexpr std::array kVerbs{
     Verb{"logs", "", "Logs", kViewer,
          "[APP...] [-f] [-n LINES] [--since TIME] [--until TIME] [--grep RE] [--err|--out]",
          "show what apps wrote, merged by time; -f goes on with what they write", true},
+    Verb{"flush", "", "Flush", kOperator, "APP...",
+         "empty the logs of an app, what was rotated included", true},
     Verb{"events", "", "Subscribe", kViewer, "[APP...]",
          "show what happens, as it happens, until Ctrl-C", true},
     Verb{"why", "", "Deaths", kViewer, "APP... [--all]", "explain the last death of an app, or all",
@@ -47,7 +49,7 @@ constexpr std::array kVerbs{
     Verb{"load", "", "LoadConfig", kOperator, "[FILE] [--dry-run]",
          "check and load the configuration; --dry-run shows what would change", false},
     Verb{"upgrade", "", "Upgrade", kOwner, "[BINARY]",
-         "replace the running daemon; apps go on", false, false},
+         "replace the running daemon; apps go on", false},
     Verb{"version", "", "", kViewer, "", "show the versions of client and daemon", false},
     Verb{"completion", "", "", kViewer, "bash|zsh|fish", "print the completion of a shell", false},
 };

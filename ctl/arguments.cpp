@@ -48,6 +48,8 @@ constexpr std::array kOptions{
     Option{"--timestamps", "", "logs", "the time before each line"},
     Option{"--names", "", "logs",
            "the app's name before each line, also where the output is no terminal"},
+    Option{"--reopen", "", "logs",
+           "show nothing: find all log files anew, after another program rotated them"},
     Option{"--nostream", "", "logs", "as pm2 has it: don't follow, which is so without -f"},
 };
 
@@ -170,7 +172,7 @@ class Reader {
     if (name == "--instance") return instance(value);
     if (name == "--since") return moment(option, value, out_.logs.since_ms);
     if (name == "--until") return moment(option, value, out_.logs.until_ms);
-    const std::array<std::pair<string_view, bool*>, 16> flags{
+    const std::array<std::pair<string_view, bool*>, 17> flags{
         {{"--json", &out_.json},
          {"--verbose", &out_.verbose},
          {"--help", &out_.help},
@@ -186,7 +188,8 @@ class Reader {
          {"--out", &out_.logs.out},
          {"--timestamps", &out_.logs.timestamps},
          {"--names", &out_.logs.names},
-         {"--last-life", &out_.logs.last_life}}};
+         {"--last-life", &out_.logs.last_life},
+         {"--reopen", &out_.logs.reopen}}};
     for (const auto& [flag, target] : flags) {
       if (name == flag) *target = true;
     }

@@ -28,6 +28,7 @@ struct LogArguments {
   bool timestamps = false;
   bool names = false;
   bool last_life = false;
+  bool reopen = false;
 };
 
 /// A command line, read and checked.

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestPlaces = std::size_t{16} << 20U;
 
 /// What the last daemon on this socket told of its logs.
-std::vector<LogSource> told_beside(const fs::path& socket) {
-  std::vector<LogSource> logs;
+std::vector<ShownLog> told_beside(const fs::path& socket) {
+  std::vector<ShownLog> logs;
   const auto file = logs::OpenFile::open(socket.parent_path() / kLogPlacesName);
   if (!file || file->size() > kLargestPlaces) return logs;
   boost::system::error_code error;
@@ -29,8 +29,8 @@ std::vector<LogSource> told_beside(const fs::path& socket) {
 }
 
 /// The logs that lie in a directory.
-std::vector<LogSource> logs_in(const fs::path& directory) {
-  std::vector<LogSource> logs;
+std::vector<ShownLog> logs_in(const fs::path& directory) {
+  std::vector<ShownLog> logs;
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -42,13 +42,13 @@ std::vector<LogSource> logs_in(const fs::path& directory) {
     }
   }
   // Standard output comes first, as with a daemon.
-  std::sort(logs.begin(), logs.end(), [](const LogSource& a, const LogSource& b) {
+  std::sort(logs.begin(), logs.end(), [](const ShownLog& a, const ShownLog& b) {
     return std::pair(a.app, b.stream) < std::pair(b.app, a.stream);
   });
   return logs;
 }
 
-std::vector<LogSource> find_logs(const Context& context) {
+std::vector<ShownLog> find_logs(const Context& context) {
   const auto& socket = context.arguments.socket;
   const auto facts = path_facts();
   const auto sockets = socket ? std::vector<fs::path>{*socket} : socket_candidates(facts);
@@ -81,7 +81,7 @@ Match match(const std::string& target, const std::string& app) {
 }
 
 /// What is wanted of a log; nullopt: nothing.
-std::optional<logs::WantedLog> wanted(const Arguments& arguments, const LogSource& log) {
+std::optional<logs::WantedLog> wanted(const Arguments& arguments, const ShownLog& log) {
   if ((arguments.logs.err && log.stream != "err") || (arguments.logs.out && log.stream != "out")) {
     return std::nullopt;
   }
@@ -116,7 +116,7 @@ void add_youngest(const fs::path& log, Lives& lives) {
   }
 }
 
-std::map<std::string, Lives> youngest_lives(const std::vector<LogSource>& logs) {
+std::map<std::string, Lives> youngest_lives(const std::vector<ShownLog>& logs) {
   std::map<std::string, Lives> lives;
   logs::Listing listing;
   for (const auto& log : logs) {
@@ -127,11 +127,12 @@ std::map<std::string, Lives> youngest_lives(const std::vector<LogSource>& logs) 
   return lives;
 }
 
-Answer<logs::Query> query_of(const Arguments& arguments, const std::vector<LogSource>& all,
-                             std::vector<LogSource>& chosen) {
+/// A query of what was asked for; `chosen` becomes its logs.
+Answer<logs::Query> query_of(const Arguments& arguments, const std::vector<ShownLog>& all,
+                             std::vector<ShownLog>& chosen) {
   for (const auto& target : arguments.operands) {
     const bool known = std::any_of(
-        all.begin(), all.end(), [&](const LogSource& log) { return match(target, log.app).fits; });
+        all.begin(), all.end(), [&](const ShownLog& log) { return match(target, log.app).fits; });
     if (!known) {
       return Failure{Trouble::no_such_app, "there is no daemon, and no log of '" + target + "'",
                      "start `dixisd`, or look into its log directory"};
@@ -161,7 +162,7 @@ Answer<logs::Query> query_of(const Arguments& arguments, const std::vector<LogSo
 }
 
 /// In words, why logs couldn't be opened, and whether that is so for all of them.
-LogsReply unreadable(const logs::Reader& reader, const std::vector<LogSource>& logs, bool& none) {
+LogsReply unreadable(const logs::Reader& reader, const std::vector<ShownLog>& logs, bool& none) {
   LogsReply reply;
   std::size_t failed = 0;
   for (std::size_t log = 0; log < logs.size(); ++log) {
@@ -181,7 +182,7 @@ Answer<void> read_logs_offline(const Context& context, const Failure& no_daemon,
                                const TakeLogs& take) {
   const auto all = find_logs(context);
   if (all.empty()) return no_daemon;
-  std::vector<LogSource> logs;
+  std::vector<ShownLog> logs;
   auto query = query_of(context.arguments, all, logs);
   if (!query) return query.error();
 

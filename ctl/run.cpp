@@ -34,9 +34,11 @@ constexpr std::array kEntries{
     Entry{"signal", send_signal},
     Entry{"check", check},
     Entry{"load", load},
+    Entry{"upgrade", upgrade},
     Entry{"why", why},
     Entry{"probe", probe},
     Entry{"logs", logs},
+    Entry{"flush", flush},
     Entry{"version", version},
     Entry{"completion", completion},
 };

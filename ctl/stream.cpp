@@ -108,7 +108,7 @@ class Conversation {
         client_(std::move(client)),
         call_(std::move(call)),
         view_(context, call_.doing),
-        id_(new_operation_id()),
+        id_(call_.recorded ? new_operation_id() : std::string()),
         deadline_(Clock::now(), context.arguments.timeout, context.arguments.silence_timeout) {
     if (!id_.empty()) call_.parameters["operation"] = id_;
   }

@@ -42,6 +42,8 @@ struct VerbCall {
   boost::json::object parameters;
   std::string doing;  ///< "restarting frontend", for the progress line
   bool wait = true;   ///< false: one reply, once the daemon has accepted it
+  /// It takes an id of ours: the next daemon can be asked how it went on.
+  bool recorded = false;
 };
 
 /// Calls a verb, shows its progress, and returns its last reply, with the `operation` of the first.

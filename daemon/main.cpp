@@ -17,10 +17,13 @@
 #include "daemon/run/file_limit.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/serve/control_socket.hpp"
+#include "daemon/serve/inheritance.hpp"
 #include "daemon/serve/logging.hpp"
 #include "daemon/serve/options.hpp"
+#include "daemon/serve/predecessor.hpp"
 #include "daemon/serve/server.hpp"
 #include "daemon/serve/systemd_service.hpp"
+#include "daemon/sys/image.hpp"
 #include "daemon/sys/keeper.hpp"
 
 namespace asio = boost::asio;
@@ -160,11 +163,15 @@ Task<void> end_all(Supervisor& supervisor, Service& service, bool with_apps) {
 }
 
 Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& end,
-                std::string socket, std::optional<int> ready_fd) {
+                std::string socket, std::optional<int> ready_fd,
+                std::optional<std::string> predecessor, std::optional<Succession>& succession) {
+  if (predecessor) supervisor.note_predecessor(std::move(*predecessor));
   // Who connects meanwhile waits in the socket's queue: no verb comes before all is taken back.
   co_await supervisor.run();
   server.start();
   spdlog::info("ready: control socket {}, {}", socket, counted(supervisor.app_count(), "app"));
+  if (succession) answer_upgrade(server, *succession);
+  succession.reset();
   if (ready_fd) announce_ready(*ready_fd);
   service.manager.tell("READY=1");
   const auto executor = co_await asio::this_coro::executor;
@@ -175,14 +182,18 @@ Task<void> live(Supervisor& supervisor, Server& server, Service& service, End& e
 }
 
 /// The supervisor's coroutines are in the middle of something: nothing is torn down.
-[[noreturn]] void explain_and_exit(std::exception_ptr failure) {
+[[noreturn]] void explain_and_exit(std::exception_ptr failure,
+                                   const std::optional<Succession>& succession,
+                                   const std::vector<std::string>& arguments) {
+  std::string what = "internal error";
   try {
     std::rethrow_exception(std::move(failure));
   } catch (const std::exception& error) {
-    spdlog::critical("internal error: {}; apps run on", error.what());
+    what += std::string(": ") + error.what();
   } catch (...) {
-    spdlog::critical("internal error; apps run on");
   }
+  spdlog::critical("{}; apps run on", what);
+  if (succession) succession->go_back(what, arguments);
   ::_exit(kFailed);
 }
 
@@ -203,35 +214,24 @@ class Loop : public asio::io_context {
   };
 };
 
-/// What this process got from whoever started it.
-struct Inheritance {
-  UniqueFd control{};           ///< the control socket
-  std::vector<NamedFd> kept{};  ///< by a predecessor, in systemd's store
-};
-
-Inheritance take_inheritance() {
-  Inheritance out;
-  for (auto& passed : take_passed_descriptors()) {
-    if (Keeper::is_name(passed.name)) {
-      out.kept.push_back(std::move(passed));
-    } else if (!out.control) {
-      out.control = std::move(passed.fd);
-    }
-  }
-  return out;
-}
-
-int serve(const Options& options, Config config, ControlSocket socket, std::vector<NamedFd> kept) {
+int serve(const Options& options, Config config, const RuntimeLock& lock, ControlSocket socket,
+          Inheritance& inheritance, EventLog event_log) {
   Loop loop;
   const auto& paths = options.paths;
   Service service(loop);
   Supervisor supervisor(loop, {paths.config, paths.runtime_dir, paths.state_dir, paths.log_dir},
                         std::move(config));
+  supervisor.events().log_with(std::move(event_log));
   if (service.bus) supervisor.use_scopes(*service.bus);
   supervisor.keeper().use_store(service.manager);
-  supervisor.keeper().inherit(std::move(kept), true);
+  supervisor.keeper().inherit(std::move(inheritance.stored), true);
+  if (inheritance.succession)
+    supervisor.keeper().inherit(inheritance.succession->kept(false), false);
+  supervisor.use_upgrade({lock.fd.get(), socket.listener.get(), socket.ours,
+                          std::move(inheritance.environment), &service.manager});
   Server server(loop, supervisor, std::move(socket.listener));
   asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
+  unblock_signals();  // blocked since a predecessor's exec: what came meanwhile comes now
   Request load;
   End end;
   std::exception_ptr failure;
@@ -241,14 +241,16 @@ int serve(const Options& options, Config config, ControlSocket socket, std::vect
   asio::co_spawn(loop, load_when_asked(supervisor, load), asio::detached);
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop,
-                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd),
+                 live(supervisor, server, service, end, socket.path.string(), options.ready_fd,
+                      how_predecessor_ended(paths.runtime_dir, lock.found), inheritance.succession),
                  [&](std::exception_ptr error) {
                    failure = error;
                    loop.stop();
                  });
   loop.run();
   if (socket.ours) ::unlink(socket.path.c_str());
-  if (failure) explain_and_exit(failure);
+  if (failure) explain_and_exit(failure, inheritance.succession, arguments_of(paths));
+  say_goodbye(lock);
   spdlog::info("ended");
   if (!end.with_apps) ::_exit(kOk);  // what looks after the apps ends where it is, as in a crash
   // Everything is done; what hangs in a name service or on a disk now would keep us for nothing.
@@ -256,25 +258,46 @@ int serve(const Options& options, Config config, ControlSocket socket, std::vect
   return kOk;
 }
 
-int start(const Options& options) {
-  ::umask(022);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);  // until there is something to load
-  auto inheritance = take_inheritance();
+/// From the configuration to the end. An error: it never served.
+Result<int> start(const Options& options, Inheritance& inheritance) {
   LoadedConfig loaded = load_config(options.paths.config);
   for (const auto& problem : loaded.problems) std::cerr << format_problem(problem) << '\n';
-  if (!loaded.ok()) return kConfigInvalid;
+  if (!loaded.ok() && !inheritance.succession) return kConfigInvalid;
+  if (!loaded.ok()) return Error{"the configuration is invalid"};
 
   const auto& runtime = options.paths.runtime_dir;
-  if (const auto made = prepare_runtime_directory(runtime); !made) return fail(made.error());
-  const auto lock = lock_runtime_directory(runtime);
-  if (!lock) return fail(lock.error());
+  if (const auto made = prepare_runtime_directory(runtime); !made) return made.error();
+  const auto lock = take_lock(runtime, inheritance);
+  if (!lock) return lock.error();
   auto socket = open_control_socket(runtime, std::move(inheritance.control));
-  if (!socket) return fail(socket.error());
-  if (::chdir("/") != 0) return fail(errno_error("chdir /", errno));
+  if (!socket) return socket.error();
+  socket->ours = socket->ours || inheritance.control_is_ours;
+  if (::chdir("/") != 0) return errno_error("chdir /", errno);
   raise_file_limit();
-  log_to_stderr();
-  return serve(options, std::move(loaded.config), std::move(*socket), std::move(inheritance.kept));
+  auto event_log = start_logging();
+  return serve(options, std::move(loaded.config), *lock, std::move(*socket), inheritance,
+               std::move(event_log));
+}
+
+/// A start that fails goes back to the image whose place it took, if there is one.
+int start_or_go_back(const Options& options) {
+  ::umask(022);
+  ::signal(SIGPIPE, SIG_IGN);
+  auto inheritance = take_inheritance();
+  // Until there is something to load; one that came since a predecessor's exec waits, blocked.
+  if (!inheritance.succession) ::signal(SIGHUP, SIG_IGN);
+  std::optional<Error> failure;
+  try {
+    const auto code = start(options, inheritance);
+    if (code) return *code;
+    failure = code.error();
+  } catch (const std::exception& error) {
+    failure = Error{error.what()};
+  }
+  if (inheritance.succession) {
+    inheritance.succession->go_back(failure->message, arguments_of(options.paths));
+  }
+  return fail(*failure);
 }
 
 }  // namespace
@@ -294,7 +317,13 @@ int main(int argc, char** argv) {
       std::cout << "dixisd " << kVersion << '\n';
       return kOk;
     }
-    return options->check ? check(options->paths, options->json) : start(*options);
+    if (options->probe_handover) {
+      const auto version = probe_handover(options->paths.config);
+      if (!version) return fail(version.error());
+      std::cout << *version << '\n';
+      return kOk;
+    }
+    return options->check ? check(options->paths, options->json) : start_or_go_back(*options);
   } catch (const std::exception& error) {
     return fail({error.what()});
   }

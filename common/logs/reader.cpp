@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 // What one step may do before others have their turn.
 constexpr std::size_t kStepOutput = std::size_t{64} << 10U;
-constexpr std::uint64_t kStepInput = std::uint64_t{4} << 20U;
+constexpr std::uint64_t kStepInput = std::uint64_t{1} << 20U;
 constexpr std::size_t kStepOpens = 64;
 /// Memory of a step, over all logs.
 constexpr std::size_t kStepBuffers = std::size_t{1} << 20U;

@@ -47,7 +47,7 @@ LogLines view_of(const logs::Lines& lines) {
 
 }  // namespace
 
-LogsReply view_of(const logs::Chunk& chunk, const std::vector<LogSource>& sources) {
+LogsReply view_of(const logs::Chunk& chunk, const std::vector<ShownLog>& sources) {
   LogsReply out;
   if (!chunk.lines.empty()) {
     auto& lines = out.lines.emplace();

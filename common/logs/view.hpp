@@ -14,12 +14,12 @@
 namespace dixis {
 
 /// One log of an app, over all its files. A reply's `source` counts them from 0.
-struct LogSource {
+struct ShownLog {
   std::string app{};
   std::string stream{};  ///< "out" or "err"
   std::string file{};    ///< the file that is written now
 };
-BOOST_DESCRIBE_STRUCT(LogSource, (), (app, stream, file))
+BOOST_DESCRIBE_STRUCT(ShownLog, (), (app, stream, file))
 
 /// Lines of one log that follow each other and have the same time and writer. Exactly one of `text`
 /// and `base64` is given: the latter where it is no UTF-8. Where it doesn't end with a line end,
@@ -51,7 +51,7 @@ BOOST_DESCRIBE_STRUCT(LogNote, (), (source, message))
 
 /// A reply of Logs; absent fields are left out.
 struct LogsReply {
-  std::optional<std::vector<LogSource>> sources{};  ///< all of them, whenever there are more
+  std::optional<std::vector<ShownLog>> sources{};  ///< all of them, whenever there are more
   std::optional<std::vector<LogLines>> lines{};
   std::optional<std::vector<LogPosition>> positions{};  ///< of the logs that these lines are from
   std::optional<std::vector<LogNote>> notes{};
@@ -61,7 +61,7 @@ struct LogsReply {
 BOOST_DESCRIBE_STRUCT(LogsReply, (), (sources, lines, positions, notes, following, heartbeat))
 
 /// What a step has read, as it travels.
-LogsReply view_of(const logs::Chunk& chunk, const std::vector<LogSource>& sources);
+LogsReply view_of(const logs::Chunk& chunk, const std::vector<ShownLog>& sources);
 
 /// The bytes of lines that came; nothing if they are damaged.
 std::optional<std::string> bytes_of(const LogLines& lines);

@@ -22,7 +22,9 @@ std::string time_of_day(const std::string& at) {
 }
 
 Style style_of(const Event& event) {
-  if (event.type == "death" || event.type == "warning") return Style::bad;
+  if (event.type == "death" || event.type == "warning" || event.type == "stranger") {
+    return Style::bad;
+  }
   if (event.type == "proven") return Style::good;
   if (!event.state) return Style::plain;
   switch (*event.state) {

@@ -65,7 +65,7 @@ std::string terminal_line(std::string_view line, bool colour) {
   return out;
 }
 
-void LogText::know(std::vector<LogSource> sources) {
+void LogText::know(std::vector<ShownLog> sources) {
   sources_ = std::move(sources);
   for (const auto& source : sources_) {
     colours_.try_emplace(source.app, colours_.size());
@@ -115,7 +115,7 @@ std::string LogText::prefix(const LogLines& lines) {
     out += ' ';
   }
   if (!look_.names || lines.source >= sources_.size()) return out;
-  const LogSource& source = sources_[lines.source];
+  const ShownLog& source = sources_[lines.source];
   const auto instance = static_cast<std::uint32_t>(lines.instance.value_or(0));
   const std::string name = printable(slot_name(source.app, instance, instance > 0));
   width_ = std::max(width_, display_width(name));

@@ -25,7 +25,7 @@ class LogText {
  public:
   explicit LogText(LogLook look) : look_(look) {}
 
-  void know(std::vector<LogSource> sources);
+  void know(std::vector<ShownLog> sources);
 
   /// The text of some lines; their `bytes` have been decoded.
   std::string add(const LogLines& lines, std::string_view bytes);
@@ -46,7 +46,7 @@ class LogText {
   std::string close_json(std::uint64_t source);
 
   LogLook look_;
-  std::vector<LogSource> sources_{};
+  std::vector<ShownLog> sources_{};
   std::map<std::string, std::size_t> colours_{};  ///< by app
   std::size_t width_ = 0;
   std::optional<LogLines> open_{};             ///< what was printed last lacks its line end

@@ -1,24 +1,9 @@
-#include <filesystem>
-
 #include "ctl/render/text.hpp"
 #include "ctl/stream.hpp"
 #include "ctl/verbs/verbs.hpp"
 
 namespace dixis::ctl {
 namespace {
-
-/// The daemon runs in another directory: what it gets must not depend on ours.
-Answer<std::string> absolute(const std::string& path) {
-  std::error_code error;
-  const auto full = std::filesystem::absolute(path, error);
-  if (error) {
-    return Failure{Trouble::refused, "cannot make " + path + " absolute: " + error.message(),
-                   "name it with its full path"};
-  }
-  std::string text = full.lexically_normal().string();
-  if (text.size() > 1 && text.ends_with('/')) text.pop_back();  // "." leaves one behind
-  return text;
-}
 
 Answer<void> say_problems(const Context& context, const boost::json::object& reply) {
   const auto problems = field_of<std::vector<Problem>>(reply, "problems");
@@ -45,13 +30,13 @@ Answer<ExitCode> load(const Context& context) {
   if (arguments.operands.size() > 1) return wrong_operands(context, "name one file at most");
   boost::json::object parameters;
   if (!arguments.operands.empty()) {
-    const auto file = absolute(arguments.operands.front());
+    const auto file = absolute_path(arguments.operands.front());
     if (!file) return file.error();
     parameters["file"] = *file;
   }
   if (arguments.dry_run) parameters["dry_run"] = true;
-  auto reply =
-      carry_out(context, {"LoadConfig", std::move(parameters), "loading the configuration", true});
+  auto reply = carry_out(
+      context, {"LoadConfig", std::move(parameters), "loading the configuration", true, true});
   if (!reply) return reply.error();
   if (!arguments.dry_run) return report_load(context, std::move(*reply));
 
@@ -72,7 +57,7 @@ Answer<ExitCode> add(const Context& context) {
   if (arguments.operands.size() != 1 || arguments.command.empty()) {
     return wrong_operands(context, "needs one name, and its command behind `--`");
   }
-  const auto cwd = absolute(arguments.cwd.value_or("."));
+  const auto cwd = absolute_path(arguments.cwd.value_or("."));
   if (!cwd) return cwd.error();
   boost::json::object app{{"command", json::write(arguments.command)}, {"cwd", *cwd}};
   if (arguments.user) app["user"] = *arguments.user;
@@ -80,7 +65,7 @@ Answer<ExitCode> add(const Context& context) {
   if (arguments.port) app["port"] = *arguments.port;
   const std::string& name = arguments.operands.front();
   auto reply = carry_out(
-      context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true});
+      context, {"Add", {{"name", name}, {"app", std::move(app)}}, "adding " + name, true, true});
   if (!reply) return reply.error();
   const auto file = field_of<std::string>(*reply, "file");
   auto ended = report_load(context, std::move(*reply));
@@ -96,7 +81,7 @@ Answer<ExitCode> add(const Context& context) {
 Answer<ExitCode> remove(const Context& context) {
   if (context.arguments.operands.size() != 1) return wrong_operands(context, "needs one name");
   const std::string& name = context.arguments.operands.front();
-  auto reply = carry_out(context, {"Remove", {{"name", name}}, "removing " + name, true});
+  auto reply = carry_out(context, {"Remove", {{"name", name}}, "removing " + name, true, true});
   if (!reply) return reply.error();
   return report_load(context, std::move(*reply));
 }

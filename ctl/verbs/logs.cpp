@@ -140,7 +140,7 @@ class Logs {
   void say(const LogNote& note) {
     std::string of;
     if (note.source < sources_.size()) {
-      const LogSource& source = sources_[note.source];
+      const ShownLog& source = sources_[note.source];
       of = source.app + (source.stream == "err" ? " (err): " : ": ");
     }
     context_.console.say(printable(of + note.message));
@@ -148,7 +148,7 @@ class Logs {
 
   const Context& context_;
   LogText text_;
-  std::vector<LogSource> sources_{};
+  std::vector<ShownLog> sources_{};
   std::map<std::string, std::string> positions_{};  ///< by file, where to go on
   bool begun_ = false;   ///< something was shown: what went wrong then isn't the first call
   bool missed_ = false;  ///< it was said that the daemon is gone
@@ -158,11 +158,16 @@ class Logs {
 
 Answer<ExitCode> logs(const Context& context) {
   const auto& given = context.arguments.logs;
+  if (given.reopen) return reopen_logs(context);
   if (given.err && given.out) {
     return wrong_operands(context, "takes --err or --out; both are shown without");
   }
   if (given.follow && given.until_ms) {
     return wrong_operands(context, "can't follow and end at a time");
+  }
+  if (given.grep) {
+    const auto pattern = dixis::logs::Pattern::compile(*given.grep);
+    if (!pattern) return Failure{Trouble::usage, pattern.error().message, pattern.error().hint};
   }
   Arguments arguments = context.arguments;
   const bool limited = given.since_ms || given.until_ms;

@@ -85,6 +85,8 @@ Answer<ExitCode> ping(const Context& context) {
   if (!uptime) return uptime.error();
   const auto apps = field_of<std::int64_t>(*reply, "apps");
   if (!apps) return apps.error();
+  const auto predecessor = field_of<std::optional<std::string>>(*reply, "predecessor");
+  if (!predecessor) return predecessor.error();
 
   warn_of_mismatch(context, *version);
   if (context.arguments.json) {
@@ -93,6 +95,7 @@ Answer<ExitCode> ping(const Context& context) {
     context.console.print("dixisd " + printable(*version) + " answers: pid " +
                           std::to_string(*pid) + ", up " + uptime_words(*uptime) + ", " +
                           std::to_string(*apps) + (*apps == 1 ? " app\n" : " apps\n"));
+    if (*predecessor) context.console.print(printable(**predecessor) + "\n");
   }
   return ExitCode::done;
 }

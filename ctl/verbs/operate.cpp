@@ -18,7 +18,7 @@ Answer<ExitCode> operate(const Context& context, const std::string& doing,
                                ? arguments.operands.front()
                                : std::to_string(arguments.operands.size()) + " apps";
   const auto reply = carry_out(context, {std::string(arguments.verb->method), std::move(parameters),
-                                         doing + " " + what, !arguments.no_wait});
+                                         doing + " " + what, !arguments.no_wait, true});
   if (!reply) return reply.error();
   return report(context, *reply, !arguments.no_wait);
 }

@@ -25,10 +25,18 @@ Answer<ExitCode> reload(const Context& context);
 Answer<ExitCode> scale(const Context& context);
 Answer<ExitCode> send_signal(const Context& context);
 
+// log_files.cpp
+Answer<ExitCode> flush(const Context& context);
+/// `logs --reopen`
+Answer<ExitCode> reopen_logs(const Context& context);
+
 // configure.cpp: what changes the configuration
 Answer<ExitCode> load(const Context& context);
 Answer<ExitCode> add(const Context& context);
 Answer<ExitCode> remove(const Context& context);
+
+// upgrade.cpp
+Answer<ExitCode> upgrade(const Context& context);
 
 // check.cpp
 Answer<ExitCode> check(const Context& context);
@@ -46,6 +54,10 @@ std::string completion_script(std::string_view shell);
 
 /// A usage failure of a verb: "stop: name an app, …".
 Failure wrong_operands(const Context& context, std::string message);
+
+// paths.cpp
+/// The daemon runs in another directory: what it gets must not depend on ours.
+Answer<std::string> absolute_path(const std::string& path);
 
 // outcomes.cpp
 /// Shows how a verb ended, slot by slot: done only if all went well and all of it is durable.

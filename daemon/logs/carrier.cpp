@@ -23,6 +23,8 @@ constexpr int kTurnPieces = 4;
 constexpr std::chrono::milliseconds kRetry{100};
 /// An app may write on and on while somebody waits for what it has written.
 constexpr std::chrono::milliseconds kSettle{200};
+constexpr std::chrono::milliseconds kFinish{800};
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -240,12 +242,11 @@ void Carrier::relief_acted() {
 
 // --- what others ask ------------------------------------------------------------------------
 
-void Carrier::carry_all(Stream& stream, std::chrono::milliseconds limit) {
-  const auto until = std::chrono::steady_clock::now() + limit;
+void Carrier::carry_all(Stream& stream, Clock::time_point until) {
   do {
     const auto carried = stream.file->carry(*stream.pipe, true);
     if (carried != Carried::moved && carried != Carried::partly) return;
-  } while (std::chrono::steady_clock::now() < until);
+  } while (Clock::now() < until);
 }
 
 std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSettings& settings,
@@ -254,7 +255,7 @@ std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSe
   auto path = path_of(source, stream, settings);
   for (const auto& [id, open] : streams_) {
     if (open->pipe->source() != source || open->pipe->stream() != stream) continue;
-    carry_all(*open, kSettle);
+    carry_all(*open, Clock::now() + kSettle);
     path = open->file->path();
   }
   return attributed_tail(path, source, most);
@@ -263,8 +264,9 @@ std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSe
 Result<void> Carrier::flush(const std::string& app, const LogSettings& settings,
                             std::uint32_t instances) {
   const Working working(*this);
+  const auto until = Clock::now() + kSettle;
   for (const auto& [id, stream] : streams_) {
-    if (stream->pipe->source().app == app) carry_all(*stream, kSettle);
+    if (stream->pipe->source().app == app) carry_all(*stream, until);
   }
   std::set<std::filesystem::path> paths;
   for (std::uint32_t instance = 0; instance < instances; ++instance) {
@@ -299,8 +301,9 @@ std::size_t Carrier::reopen() {
 
 void Carrier::finish() {
   const Working working(*this);
+  const auto until = Clock::now() + kFinish;
   for (const auto& [id, stream] : streams_) {
-    carry_all(*stream, kSettle);
+    carry_all(*stream, until);
     relief_.remove(stream->pipe);
   }
   ready_.clear();

@@ -78,8 +78,8 @@ class Carrier : public std::enable_shared_from_this<Carrier> {
   void retry_later();
   void relief_acted();
   void forget(const StreamPtr& stream);
-  /// What its pipe holds now, whole lines or not; at most for `limit`.
-  static void carry_all(Stream& stream, std::chrono::milliseconds limit);
+  /// What its pipe holds now, whole lines or not; at most until then.
+  static void carry_all(Stream& stream, std::chrono::steady_clock::time_point until);
 
   boost::asio::io_context& context_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   std::filesystem::path directory_;

@@ -203,7 +203,7 @@ void LogFile::shape_text(Piece& piece, const LogPipe& pipe, std::span<const char
 Carried LogFile::carry(LogPipe& pipe, bool all) {
   if (const int error = locate(); error != 0) {
     pipe.not_written({}, error);
-    return Carried::failed;
+    return after(error);
   }
   const Head head = look(pipe, all);
   if (head.lines.empty()) {
@@ -277,6 +277,11 @@ Carried LogFile::cut_short(LogPipe& pipe, const Piece& piece, std::size_t writte
   }
   pipe.not_written(source, error);
   tools_.intent.end();
+  return after(error);
+}
+
+/// On a full disk the oldest rotated file of the app makes room.
+Carried LogFile::after(int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
   return full && tools_.retention.free_oldest(app_) ? Carried::partly : Carried::failed;
 }

@@ -156,7 +156,7 @@ bool LogPipe::pressed(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!may_drop_ || !losses_) return false;
   if (dropping_) return true;
-  const bool waits = pipe_is_full(fd()) || (writers_are_gone(fd()) && bytes_in_pipe(fd()) > 0);
+  const bool waits = pipe_is_full(fd()) || (bytes_in_pipe(fd()) > 0 && writers_are_gone(fd()));
   if (!waits) {
     full_ = false;
   } else if (!full_) {

@@ -161,7 +161,7 @@ struct LogWatch::Impl : std::enable_shared_from_this<Impl> {
       if (!follower.directories.contains(directory)) continue;
       for (const auto& [name, is_new] : files) {
         follower.written.insert(directory / name);
-        follower.appeared = follower.appeared || is_new;
+        if (is_new) follower.created.insert(directory / name);
       }
     }
     if (!follower.idle()) follower.changed.cancel();
@@ -184,9 +184,10 @@ Task<std::shared_ptr<LogWatch::Follower>> LogWatch::follow(std::set<fs::path> di
   co_return follower;
 }
 
-Task<void> LogWatch::renew(std::shared_ptr<Follower> follower) {
+Task<bool> LogWatch::renew(std::shared_ptr<Follower> follower) {
   const auto impl = impl_;
-  co_await impl->arm(std::move(follower));
+  co_await impl->arm(follower);
+  co_return follower->watched;
 }
 
 }  // namespace dixis

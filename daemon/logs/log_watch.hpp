@@ -22,20 +22,20 @@ class LogWatch {
   /// What has happened since it was taken last.
   struct Follower {
     std::set<std::filesystem::path> written{};
-    bool all_written = false;  ///< events were lost: any file may have been
-    bool appeared = false;     ///< a file is new in one of the directories
+    bool all_written = false;                   ///< events were lost: any file may have been
+    std::set<std::filesystem::path> created{};  ///< files that are new in one of the directories
     bool watched = false;  ///< false: nothing is told, a directory is missing or can't be watched
     boost::asio::steady_timer changed;  ///< cancelled when something has happened
     std::set<std::filesystem::path> directories{};
 
-    bool idle() const { return written.empty() && !all_written && !appeared; }
+    bool idle() const { return written.empty() && created.empty() && !all_written; }
   };
 
   /// From now on what happens in these directories is told. The following ends when the pointer is
   /// dropped.
   Task<std::shared_ptr<Follower>> follow(std::set<std::filesystem::path> directories);
-  /// Tries again what isn't watched.
-  Task<void> renew(std::shared_ptr<Follower> follower);
+  /// Watches again; whether all of it is watched now.
+  Task<bool> renew(std::shared_ptr<Follower> follower);
 
  private:
   struct Impl;

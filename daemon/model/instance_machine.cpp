@@ -159,13 +159,70 @@ class Stepper {
       slot_.current->proven_at_ms = moment_.now_ms;
       slot_.state = State::online;
     } else {
-      arm(Timer::start, policy_.start.timeout);
+      const auto least = std::min(kLeastProof, policy_.start.timeout);
+      arm(Timer::start, std::max(policy_.start.timeout - event.age, least));
       act(BeginProof{event.generation});
     }
+    take_up_life(event.before);
     if (slot_.desired == Desired::down) end({Cause::verb, "a stop that was under way"});
   }
 
+  void on(const Resumed& event) {
+    if (slot_.current) return;
+    take_up_counts(event.before);
+    if (stays_down()) return;
+    if (event.before.state == State::backoff) {
+      slot_.state = State::backoff;
+      slot_.message = event.before.message;
+      arm(Timer::backoff, event.retry_in);
+    } else if (event.before.state == State::failed) {
+      slot_.state = State::failed;
+      slot_.message = event.before.message;
+    }
+  }
+
+  void on(const Lost& event) {
+    if (slot_.current) return;
+    slot_.next_generation = std::max(slot_.next_generation, event.generation + 1);
+    Life dead{.generation = event.generation, .phase = Phase::ending, .leader_dead = true};
+    if (event.proven) dead.proven_at_ms = moment_.now_ms;
+    if (event.before) {
+      take_up_counts(*event.before);
+      slot_.relaunch = event.before->relaunch;
+      if (const auto& life = event.before->current; life && life->generation == event.generation) {
+        dead.proven_at_ms = life->proven_at_ms;
+        dead.well_until_ms = life->well_until_ms;
+        dead.ended_for = life->ended_for;
+      }
+    }
+    follow(dead, dead.proven_at_ms.has_value());
+  }
+
  private:
+  void take_up_counts(const Slot& before) {
+    slot_.next_generation = std::max(slot_.next_generation, before.next_generation);
+    slot_.restarts = before.restarts;
+    slot_.failures = before.failures;
+  }
+
+  /// What a predecessor knew of the generation that has just been adopted.
+  void take_up_life(const std::optional<Slot>& before) {
+    if (!before) return;
+    take_up_counts(*before);
+    const auto& life = before->current;
+    if (!life || life->generation != slot_.current->generation) return;
+    if (slot_.current->phase == Phase::serving) {
+      if (life->proven_at_ms) slot_.current->proven_at_ms = life->proven_at_ms;
+      slot_.current->well_until_ms = life->well_until_ms;
+      // Until a probe says otherwise.
+      if (life->well_until_ms) slot_.state = State::unhealthy;
+      slot_.message = before->message;
+    }
+    if (!life->ended_for) return;
+    slot_.relaunch = before->relaunch && !stays_down();
+    end(*life->ended_for);
+  }
+
   Life* living(std::uint64_t generation) {
     if (!slot_.current || slot_.current->generation != generation) return nullptr;
     return &*slot_.current;

@@ -118,10 +118,23 @@ struct Adopted {
   bool proven;
   std::uint64_t restarts;
   std::uint32_t failures;
+  std::optional<Slot> before{};  ///< the slot as the predecessor left it, where that is known
+  Milliseconds age{};            ///< since its exec
+};
+/// A slot that a predecessor left without a generation.
+struct Resumed {
+  Slot before;
+  Milliseconds retry_in;  ///< of one in backoff
+};
+/// A generation that a predecessor left running has ended since, and nothing of its tree is left.
+struct Lost {
+  std::uint64_t generation;
+  bool proven;
+  std::optional<Slot> before{};
 };
 using Event =
     std::variant<Start, Stop, Restart, Halt, Launched, LaunchFailed, Proven, ProofFailed, Unhealthy,
-                 Recovered, LeaderDied, TreeGone, PortHeld, TimerFired, Adopted>;
+                 Recovered, LeaderDied, TreeGone, PortHeld, TimerFired, Adopted, Resumed, Lost>;
 
 // Actions.
 struct Launch {
@@ -177,6 +190,10 @@ struct Step {
 /// How long what a dead leader left behind may take to stop by itself: it serves nobody, and the
 /// next generation waits for its port.
 inline constexpr Milliseconds kOrphanGrace{2'000};
+
+/// What an adopted generation that isn't proven yet gets for its proof at least, however long no
+/// daemon was there to see it.
+inline constexpr Milliseconds kLeastProof{2'000};
 
 /// Applies `event`. Events of a generation that isn't in the slot change nothing.
 Step step(Slot slot, const Event& event, const Policy& policy, const Moment& moment);

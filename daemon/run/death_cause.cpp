@@ -27,7 +27,8 @@ int number_of(const std::string& name) {
 }
 
 bool is_fault(int signal) {
-  constexpr std::array<int, 7> kFaults = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGXCPU, SIGXFSZ};
+  constexpr std::array<int, 7> kFaults = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                          SIGSYS,  SIGXCPU, SIGXFSZ};
   return std::find(kFaults.begin(), kFaults.end(), signal) != kFaults.end();
 }
 
@@ -40,8 +41,8 @@ int reported_signal(const Death& death) {
 
 class CauseFinder {
  public:
-  CauseFinder(Death& death, const Witness& witness, const Ended& ended)
-      : death_(death), witness_(witness), ended_(ended) {}
+  CauseFinder(Death& death, const Sightings& seen, const Ended& ended)
+      : death_(death), seen_(seen), ended_(ended) {}
 
   void find() {
     if (by_verb() || by_memory()) return;
@@ -63,7 +64,8 @@ class CauseFinder {
     return true;
   }
 
-  // --- memory -------------------------------------------------------------------------------------
+  // --- memory
+  // -------------------------------------------------------------------------------------
 
   /// The kernel names whom it killed for memory, and whose limit was reached. Its counter in the
   /// app's own cgroup tells too, where the log holds back.
@@ -71,7 +73,7 @@ class CauseFinder {
     const bool killed = death_.how == How::signaled && death_.signal == "SIGKILL";
     const bool child_killed = reported_signal(death_) == SIGKILL;
     if (!killed && !child_killed) return false;
-    const auto* kill = witness_.latest_oom_kill(
+    const auto* kill = seen_.latest_oom_kill(
         killed ? ended_.begun_ms - 1000 : ended_.at_ms - kDelayMs, [&](const OomKill& one) {
           return killed ? one.pid == ended_.pid
                         : !ended_.cgroup.empty() && one.killed_in.starts_with(ended_.cgroup);
@@ -82,7 +84,7 @@ class CauseFinder {
     }
     if (ended_.memory == nullptr || !counted_just_now()) return false;
     const auto* sent = killed ? signal_to_leader(SIGKILL) : nullptr;
-    if (sent != nullptr ? sent->sent.code != kByKernel : killed && witness_.blind().empty()) {
+    if (sent != nullptr ? sent->sent.code != kByKernel : killed && seen_.blind.empty()) {
       return false;
     }
     out_of_own_memory();
@@ -117,41 +119,42 @@ class CauseFinder {
     }
   }
 
-  // --- signals ------------------------------------------------------------------------------------
+  // --- signals
+  // ------------------------------------------------------------------------------------
 
   const SeenSignal* signal_to_leader(int signal) const {
-    return witness_.latest_signal(ended_.begun_ms, [&](const SeenSignal& seen) {
-      return seen.sent.signal == signal &&
-             (seen.sent.target == ended_.pid || seen.target_process == ended_.pid);
+    return seen_.latest_signal(ended_.begun_ms, [&](const SeenSignal& one) {
+      return one.sent.signal == signal &&
+             (one.sent.target == ended_.pid || one.target_process == ended_.pid);
     });
   }
 
-  void sent_by(const SeenSignal& seen) {
-    if (seen.sent.code == kByKernel) {
+  void sent_by(const SeenSignal& one) {
+    if (one.sent.code == kByKernel) {
       death_.cause = Cause::signal_from;
       death_.detail = "the kernel";
       return;
     }
-    const bool itself = seen.sent.sender == seen.sent.target ||
-                        (seen.sender && seen.sender->pid == ended_.pid);
+    const bool itself =
+        one.sent.sender == one.sent.target || (one.sender && one.sender->pid == ended_.pid);
     if (itself) {
       death_.cause = Cause::itself;
       return;
     }
     death_.cause = Cause::signal_from;
-    death_.sender = seen.sender;
+    death_.sender = one.sender;
     if (death_.sender) return;
     death_.sender.emplace();
-    death_.sender->pid = seen.sent.sender;
-    if (!seen.sent.sender_comm.empty()) death_.sender->comm = seen.sent.sender_comm;
+    death_.sender->pid = one.sent.sender;
+    if (!one.sent.sender_comm.empty()) death_.sender->comm = one.sent.sender_comm;
     death_.detail = "it was gone before it could be looked at";
   }
 
   void signaled(int signal) {
     if (const auto* seen = signal_to_leader(signal)) return sent_by(*seen);
-    if (!witness_.blind().empty()) {
-      death_.detail = witness_.blind();
-    } else if (witness_.lost_since(ended_.begun_ms)) {
+    if (!seen_.blind.empty()) {
+      death_.detail = seen_.blind;
+    } else if (seen_.lost_since(ended_.begun_ms)) {
       death_.detail = "there were more signals than could be looked at";
     } else if (is_fault(signal)) {
       // What somebody sends is noted, so it comes from what the process did.
@@ -182,16 +185,22 @@ class CauseFinder {
     }
   }
 
+  /// To a process of its tree: of its session, or one whose killing was reported to it.
   const SeenSignal* signal_to_child(int signal) const {
-    return witness_.latest_signal(ended_.at_ms - kDelayMs, [&](const SeenSignal& seen) {
-      return seen.sent.signal == signal && seen.target_session == ended_.pid &&
-             seen.target_process != ended_.pid;
+    const auto since = ended_.at_ms - kDelayMs;
+    return seen_.latest_signal(since, [&](const SeenSignal& one) {
+      if (one.sent.signal != signal || one.target_process == ended_.pid) return false;
+      if (one.target_session == ended_.pid) return true;
+      return seen_.latest_signal(since, [&](const SeenSignal& report) {
+        return report.sent.signal == SIGCHLD && report.sent.sender == one.sent.target &&
+               (report.sent.target == ended_.pid || report.target_session == ended_.pid);
+      }) != nullptr;
     });
   }
 
-  Death& death_;            // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  const Witness& witness_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  const Ended& ended_;      // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  Death& death_;           // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  const Sightings& seen_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  const Ended& ended_;     // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
 };
 
 }  // namespace
@@ -204,22 +213,22 @@ std::string oom_words(const OomAccount& account, std::uint64_t killed) {
          (killed == 1 ? " process of it was killed" : " processes of it were killed");
 }
 
-ExitStatus seen_status(const Witness& witness, const Ended& ended) {
-  if (const auto status = witness.end_of(ended.pid, ended.begun_ms)) {
+ExitStatus seen_status(const Sightings& seen, const Ended& ended) {
+  if (const auto status = seen.end_of(ended.pid, ended.begun_ms)) {
     if (WIFEXITED(*status)) return {true, WEXITSTATUS(*status), std::nullopt, false};
     return {true, std::nullopt, WTERMSIG(*status), WCOREDUMP(*status) != 0};
   }
   // Nothing survives this one.
-  const auto* seen = witness.latest_signal(ended.begun_ms, [&](const SeenSignal& one) {
+  const auto* kill = seen.latest_signal(ended.begun_ms, [&](const SeenSignal& one) {
     return one.sent.signal == SIGKILL &&
            (one.sent.target == ended.pid || one.target_process == ended.pid);
   });
-  if (seen != nullptr) return {true, std::nullopt, SIGKILL, false};
+  if (kill != nullptr) return {true, std::nullopt, SIGKILL, false};
   return {false, std::nullopt, std::nullopt, false};
 }
 
-void find_cause(Death& death, const Witness& witness, const Ended& ended) {
-  CauseFinder(death, witness, ended).find();
+void find_cause(Death& death, const Sightings& seen, const Ended& ended) {
+  CauseFinder(death, seen, ended).find();
 }
 
 }  // namespace dixis

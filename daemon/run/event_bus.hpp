@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/model.hpp"
+#include "daemon/run/event_log.hpp"
 #include "daemon/run/notifier.hpp"
 
 namespace dixis {
@@ -25,9 +26,12 @@ class EventBus {
   std::shared_ptr<EventQueue> subscribe();
   /// Stamps `event.at`, hands it out, and logs what an operator looks for.
   void publish(Event event);
+  /// Where the lines go from now on; at first it is the default logger.
+  void log_with(EventLog log);
 
  private:
   std::vector<std::weak_ptr<EventQueue>> queues_;
+  EventLog log_{log_text};
 };
 
 }  // namespace dixis

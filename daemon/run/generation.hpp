@@ -59,11 +59,12 @@ struct Generation {
   std::uint64_t health_book = 0;       ///< counts its books: a configuration may bring a new one
   Notifier left{};                     ///< notified when it no longer serves
   std::optional<BuildOnDisk> build{};  ///< the running build: on disk when it started
-  bool ready = false;                  ///< it said READY=1
-  bool ending_itself = false;          ///< it said STOPPING=1
-  std::string status_text{};           ///< its STATUS=
-  std::int64_t watchdog_fed_ms = 0;    ///< its latest WATCHDOG=1
-  Notifier said{};                     ///< notified when it has said something
+  bool unwell_before = false;  ///< a predecessor found it unhealthy; no probe has spoken since
+  bool ready = false;          ///< it said READY=1
+  bool ending_itself = false;  ///< it said STOPPING=1
+  std::string status_text{};   ///< its STATUS=
+  std::int64_t watchdog_fed_ms = 0;  ///< its latest WATCHDOG=1
+  Notifier said{};                   ///< notified when it has said something
 
   // The end of its tree.
   bool killing = false;            ///< SIGKILL instead of the stop signal

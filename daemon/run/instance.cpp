@@ -79,6 +79,7 @@ void Instance::apply(machine::Event event) {
     apply_one(next);
   }
   applying_ = false;
+  note_slot();
   changed_.notify_all();
 }
 

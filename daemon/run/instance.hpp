@@ -19,6 +19,7 @@
 #include "daemon/run/probe/probe.hpp"
 #include "daemon/run/records.hpp"
 #include "daemon/run/services.hpp"
+#include "daemon/run/slot_record.hpp"
 #include "daemon/run/strangers.hpp"
 #include "daemon/run/verb_lane.hpp"
 
@@ -79,10 +80,20 @@ class Instance : public std::enable_shared_from_this<Instance> {
   /// What runs was started with another command, user, environment… than is configured now.
   bool outdated() const;
 
+  /// Where a record was damaged: whether processes with this slot's mark live without one. They are
+  /// never killed on that ground, nothing is started beside them, and the slot says so.
+  Task<bool> held_back();
+
   /// Generations to come have this number at least.
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);
   }
+  /// What a predecessor noted of the slot; before anything is taken back (instance_slot.cpp).
+  void remember(const SlotRecord& record);
+  /// Goes on where that left a slot without a generation: its backoff, its failure.
+  void take_up(Desired desired);
+  /// What follows the end of a lost generation, once nothing of it is left.
+  void note_lost(std::uint64_t generation, bool proven, Desired desired);
 
   /// Ends what runs because the daemon ends, and waits for it.
   Task<void> halt();
@@ -119,6 +130,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::optional<std::string> why_no_reload(const AppSpec& next) const;
   /// The instance that has the slot now: this one, or the one that has taken its place.
   std::shared_ptr<Instance> latest();
+  /// `heir` has the slot; before this one is adopted.
+  void retired_for(std::shared_ptr<Instance> heir) { heir_ = std::move(heir); }
   /// `heir` serves already: drains and stops this one, which a predecessor of the daemon left.
   Task<void> finish_retiring(std::shared_ptr<Instance> heir);
 
@@ -152,6 +165,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   machine::Policy policy() const { return {spec_.start, spec_.stop, spec_.restart}; }
   bool runs(std::uint64_t generation) const;
   void spawn(Task<void> task);
+  void note_slot();
   void publish(Event event) const;
 
   // From launch to death (instance_launch.cpp).
@@ -271,10 +285,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // What outlives the daemon beside the processes (instance_keep.cpp).
-  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  std::string kept_key(const char* stream, std::uint64_t generation) const;
   void keep_pipes(std::uint64_t generation);
   bool resume_pipes(std::uint64_t generation);
-  void forget_pipes(std::uint64_t generation);
+  void forget_kept(std::uint64_t generation);
   Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).
@@ -307,6 +321,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   AppSpec spec_;
   std::uint32_t number_;
   machine::Slot slot_;
+  std::optional<SlotRecord> noted_;  ///< what the runtime directory holds of the slot
   std::deque<machine::Event> pending_;
   bool applying_ = false;
   std::shared_ptr<Generation> generation_;

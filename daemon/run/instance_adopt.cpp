@@ -16,6 +16,11 @@ void Instance::record_lost(const GenerationRecord& record) {
   slot_.next_generation = std::max(slot_.next_generation, record.generation + 1);
   if (record.phase == Phase::gated) return;  // it never became the app
   Death death = lost_death(record);
+  if (noted_ && noted_->generation == record.generation && noted_->ended_for) {
+    death.cause = noted_->ended_for->cause;  // it was asked to end before
+    death.detail = noted_->ended_for->detail;
+    death.message = death_message(death);
+  }
   slot_.restarts = record.restarts;
   last_death_ = death;
   DeathRecord kept;
@@ -44,7 +49,8 @@ bool Instance::outdated() const {
 void Instance::adopt(const GenerationRecord& record, Process process, Desired desired) {
   const auto generation = std::make_shared<Generation>();
   generation->number = record.generation;
-  generation->adopted = true;
+  // After an upgrade it still is our child.
+  generation->adopted = !services_.reaper.hold_child(process);
   generation->spec_digest = record.spec_digest;
   generation->tree = {record.tree_mark, process.pid, process.start_ticks, record.cgroup};
   generation->process = std::move(process);
@@ -67,8 +73,12 @@ void Instance::adopt(const GenerationRecord& record, Process process, Desired de
     if (!carried) publish({.type = "warning", .message = carried.error().message});
   }
   watch_death(generation);
-  apply(machine::Adopted{record.generation, record.phase == Phase::online, record.restarts,
-                         record.consecutive_failures});
+  machine::Adopted adopted{record.generation, record.phase == Phase::online, record.restarts,
+                           record.consecutive_failures};
+  if (noted_) adopted.before = from_record(*noted_);
+  adopted.age = Milliseconds(std::max<std::int64_t>(boottime_ms() - record.started_boot_ms, 0));
+  apply(std::move(adopted));
+  generation->unwell_before = slot_.state == State::unhealthy;
   spawn(watch(generation));
   spawn(end_orphaned_probes());
   if (serves(record.generation)) spawn(resume(generation));
@@ -91,6 +101,17 @@ void Instance::reopen_adopter(Generation& generation) {
     generation.adopter->join();  // it may not have heard
   }
   changed_.notify_all();
+}
+
+Task<bool> Instance::held_back() {
+  const auto self = shared_from_this();
+  const auto living = co_await services_.trees.marked(tree_mark_prefix());
+  if (living.empty() || slot_.current) co_return false;
+  slot_.message =
+      "not started: " + living.front().comm + " (pid " + std::to_string(living.front().pid) +
+      ") carries its mark, and its record is damaged; `dixisctl stop " + label() + "` ends it";
+  publish({.type = "warning", .pid = living.front().pid, .message = slot_.message});
+  co_return true;
 }
 
 /// Commands of probes that the predecessor had started: nobody waits for their answer any more.

@@ -155,6 +155,10 @@ void Instance::note(Generation& generation, std::size_t index, ProbeReport repor
     case HealthBook::Change::none:
       break;
   }
+  if (generation.unwell_before && generation.health.well()) {
+    generation.unwell_before = false;
+    apply(machine::Recovered{generation.number});
+  }
   // Its first bad answer is worth a line; that it goes on is not.
   if (!good && !was_bad) {
     publish({.type = "probe", .generation = generation.number, .message = name});

@@ -88,6 +88,7 @@ void Instance::hand_over(const InstancePtr& heir) {
   record.phase = Phase::stopping;
   record.pending_verb = "reload";
   write_record(services_.runtime_directory, record);
+  heir->note_slot();
   changed_.notify_all();
 }
 
@@ -156,7 +157,7 @@ Task<Outcome> Instance::not_reloaded(InstancePtr successor, std::string why,
                                      std::int64_t begun_ms) {
   std::string lines;
   if (successor && successor->last_failure_ && successor->last_failure_->ran) {
-    auto reading = last_lines(successor->last_failure_->generation, 10);
+    auto reading = successor->last_lines(successor->last_failure_->generation, 10);
     lines = co_await std::move(reading);
   }
   std::string message = "not reloaded: " + why;

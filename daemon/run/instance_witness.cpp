@@ -69,12 +69,12 @@ Death Instance::explained(const Generation& generation, const ExitStatus& waited
   ended.cgroup = cgroup_name(generation.tree.cgroup);
   ended.memory = generation.memory.get();
   ended.stop_timeout_ms = spec_.stop.timeout.count();
-  const auto status = waited.known ? waited : seen_status(services_.witness, ended);
+  const auto status = waited.known ? waited : seen_status(services_.witness.seen(), ended);
   auto death = make_death(generation, status);
   if (death.signal && death.signal == generation.own_signal) {
     ended.own_signal = generation.own_signal_by;
   }
-  if (!slot_.current->ended_for) find_cause(death, services_.witness, ended);
+  if (!slot_.current->ended_for) find_cause(death, services_.witness.seen(), ended);
   if (death.core_dumped) {
     const auto core = core_words(ended.pid, spec_.cwd.string());
     if (!core.empty()) death.detail += (death.detail.empty() ? "" : "; ") + core;
@@ -94,7 +94,7 @@ Death Instance::lost_death(const GenerationRecord& record) const {
   Death out;
   out.at = wall_clock_now();
   out.generation = record.generation;
-  const auto status = seen_status(services_.witness, ended);
+  const auto status = seen_status(services_.witness.seen(), ended);
   if (status.signal) {
     out.how = How::signaled;
     out.signal = signal_name(*status.signal);
@@ -104,7 +104,7 @@ Death Instance::lost_death(const GenerationRecord& record) const {
     out.code = *status.code;
     out.cause = Cause::itself;
   }
-  find_cause(out, services_.witness, ended);
+  find_cause(out, services_.witness.seen(), ended);
   if (out.how != How::lost) {
     out.detail += (out.detail.empty() ? "" : "; ") + std::string("no daemon was watching then");
   }

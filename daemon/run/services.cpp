@@ -24,7 +24,7 @@ Services::Services(boost::asio::io_context& context, const Directories& where)
     : loop(context),
       runtime_directory(where.runtime),
       boot(boot_id()),
-      reaper(context),
+      reaper(context, Reaper::Begin::when_told),
       desired(state_worker, where.state),
       deaths(context.get_executor(), state_worker, where.state),
       capture(log_worker, {where.logs, where.runtime}),

@@ -118,7 +118,7 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
     spdlog::warn("{} has no place in the configuration any more: it is stopped", label);
     const TreeKey tree{record.tree_mark, static_cast<pid_t>(record.pid), record.start_ticks,
                        record.cgroup};
-    strays.push_back({record, tree, StopPolicy{}.timeout});
+    strays.push_back({record, tree, StopPolicy{}.timeout, nullptr});
     co_return;
   }
   if (record.phase != Phase::gated) {
@@ -126,7 +126,24 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
   }
   if (instance) instance->record_lost(record);
   const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
-  strays.push_back({record, orphans, machine::kOrphanGrace});
+  // One that was being proven beside it is nobody's loss.
+  const bool served = record.phase != Phase::gated && record.generation == serving;
+  const auto lost_by = served ? instance : nullptr;
+  strays.push_back({record, orphans, machine::kOrphanGrace, lost_by});
+}
+
+/// What the predecessor noted of each slot; of those that are gone, nothing is kept.
+void Supervisor::Impl::recall_slots() {
+  const auto loaded = load_slots(directories.runtime, services.boot);
+  for (const auto& report : loaded.reports) spdlog::warn("{}", report);
+  for (const auto& [slot, record] : loaded.slots) {
+    const auto app = apps.find(slot.first);
+    if (app == apps.end() || slot.second >= app->second.instances.size()) {
+      remove_slot(directories.runtime, slot.first, slot.second);
+    } else {
+      app->second.instances[slot.second]->remember(record);
+    }
+  }
 }
 
 Task<void> Supervisor::Impl::take_back() {
@@ -140,6 +157,7 @@ Task<void> Supervisor::Impl::take_back() {
   auto unfinished = operations.take_back();
   co_await remember_again(unfinished);
   for (const auto& [name, app] : apps) services.sockets.claim(app.spec);
+  recall_slots();
   std::vector<Stray> strays;
   const auto serving = serving_generations(records.records);
   const auto number_of = [&](const GenerationRecord& record) {
@@ -156,12 +174,27 @@ Task<void> Supervisor::Impl::take_back() {
     }
   }
   for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
+  take_up_slots(strays);
+  if (!records.reports.empty()) suspect_slots();
   services.keeper.drop_unclaimed();
+  services.reaper.begin();  // what it holds of the predecessor's children is known now
   for (const auto& one : unfinished) reserve_generations(one);
   asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
                  [](const std::exception_ptr& error) {
                    if (error) std::rethrow_exception(error);
                  });
+}
+
+/// Slots that had no generation go on as they were: in backoff, or given up.
+void Supervisor::Impl::take_up_slots(const std::vector<Stray>& strays) {
+  for (const auto& target : resolve_targets(apps, {})) {
+    const bool lost = std::any_of(strays.begin(), strays.end(), [&](const Stray& stray) {
+      return stray.lost_by == target.instance;
+    });
+    if (!lost && !target.instance->slot().current) {
+      target.instance->take_up(desired_of(*target.instance));
+    }
+  }
 }
 
 /// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
@@ -173,6 +206,11 @@ Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
     forget(stray.record);
   }
   co_await hold_sockets();
+  for (const auto& stray : strays) {
+    if (!stray.lost_by || stray.lost_by->slot().current) continue;
+    stray.lost_by->note_lost(stray.record.generation, stray.record.phase == Phase::online,
+                             desired_of(*stray.lost_by));
+  }
   begin_boot();
   for (const auto& one : unfinished) resume(one);
 }
@@ -198,16 +236,35 @@ Task<void> Supervisor::Impl::hold_sockets() {
   }
 }
 
-OperationPtr Supervisor::Impl::begin_boot() {
+void Supervisor::Impl::suspect_slots() {
+  for (const auto& target : resolve_targets(apps, {})) {
+    if (!target.instance->slot().current) suspects.insert(target.instance);
+  }
+}
+
+/// Whether processes with the slot's mark live without a record.
+Task<bool> Supervisor::Impl::held_back(InstancePtr instance) {
+  bool held = false;
+  if (suspects.contains(instance)) {
+    auto looking = instance->held_back();
+    held = co_await std::move(looking);
+    if (!held) suspects.erase(instance);
+  }
+  co_return held;
+}
+
+void Supervisor::Impl::begin_boot() {
   std::vector<Target> targets;
   for (auto& target : resolve_targets(apps, {})) {
-    const bool runs = target.instance->slot().current.has_value();
-    if (runs || desired_of(*target.instance) == Desired::down) continue;
+    const auto& slot = target.instance->slot();
+    const bool goes_on =
+        slot.current || slot.state == State::backoff || slot.state == State::failed;
+    if (goes_on || desired_of(*target.instance) == Desired::down) continue;
     // Before any of them begins: those that come later wait for these.
     target.instance->expect_start(true);
     targets.push_back(std::move(target));
   }
-  return run_verb(
+  run_verb(
       std::move(targets), {}, Milliseconds(0),
       [this](Target target, Instance::Report report) {
         return start_one(std::move(target), Caller{.verb = "boot"}, std::move(report));
@@ -316,6 +373,11 @@ Task<void> Supervisor::shut_down() {
   while (!operation->result()) co_await operation->changed().wait();
   co_await impl_->settle_deaths();
   co_await impl_->services.witness.close();
+  // What comes after an end that was asked for begins anew.
+  for (const auto& target : targets) {
+    remove_slot(impl_->directories.runtime, target.instance->spec().name,
+                target.instance->number());
+  }
 }
 
 Task<void> Supervisor::leave() {
@@ -342,6 +404,13 @@ Notifier& Supervisor::shutdown_requested() {
 }
 EventBus& Supervisor::events() {
   return impl_->services.events;
+}
+void Supervisor::note_predecessor(std::string how) {
+  impl_->predecessor = how;
+  impl_->services.events.publish({.type = "predecessor", .message = std::move(how)});
+}
+const std::optional<std::string>& Supervisor::predecessor() const {
+  return impl_->predecessor;
 }
 const Access& Supervisor::access() const {
   return impl_->config.access;

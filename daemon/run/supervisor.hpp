@@ -18,6 +18,7 @@
 #include "daemon/run/event_bus.hpp"
 #include "daemon/run/operation.hpp"
 #include "daemon/run/operation_book.hpp"
+#include "daemon/sys/fd.hpp"
 #include "daemon/sys/worker.hpp"
 
 namespace dixis {
@@ -25,6 +26,7 @@ namespace dixis {
 class Keeper;
 class LogReading;
 class ServiceBus;
+class ServiceManager;
 
 /// Where a daemon keeps its things.
 struct Directories {
@@ -77,6 +79,15 @@ struct AppLog {
 
 /// By app and instance a generation.
 using LastLives = std::map<std::string, std::map<std::uint32_t, std::uint64_t>>;
+
+/// What the next image of an upgrade gets of this process beside what the supervisor has.
+struct UpgradeTerms {
+  int lock = -1;     ///< borrowed, as long as the process lives; both
+  int control = -1;  ///< the listening control socket
+  bool control_is_ours = true;
+  std::vector<std::string> environment{};
+  ServiceManager* manager = nullptr;
+};
 
 /// All apps of this daemon and the verbs on them. Lives on the loop's thread; never blocks it.
 class Supervisor {
@@ -137,10 +148,22 @@ class Supervisor {
 
   Task<Result<std::vector<Signaled>>> signal(Targets targets, int signal, bool tree, Caller caller);
 
+  /// Empties the logs of the apps that are named. Gives these.
+  Task<Result<std::vector<std::string>>> flush_logs(Targets targets, Caller caller);
+  /// Finds all logs anew by their names. Gives how many.
+  Task<Result<std::size_t>> reopen_logs();
+
   /// Reads the configuration (`file`: another one, from now on) and carries out the difference.
   Task<LoadReport> load(std::optional<std::filesystem::path> file, bool dry_run, Caller caller);
   Task<Result<LoadReport>> add(std::string name, NewApp app, Caller caller);
   Task<Result<LoadReport>> remove(std::string name, Caller caller);
+
+  void use_upgrade(UpgradeTerms terms);
+  /// Replaces this process's image by the program in `binary` (nullopt: in the file that this one
+  /// was started from), after it has shown in a child of its own that it can take over. `client`
+  /// gets the reply from whichever image serves afterwards. Returns only if nothing was replaced:
+  /// with why.
+  Task<Error> upgrade(std::optional<std::filesystem::path> binary, UniqueFd client, Caller caller);
 
   /// Stops all apps in reverse order; ends when that is done. Desired states stay as they are.
   Task<void> shut_down();
@@ -152,6 +175,9 @@ class Supervisor {
   Notifier& shutdown_requested();
 
   EventBus& events();
+  /// How the daemon before this one ended, where that was not as it should; told as an event.
+  void note_predecessor(std::string how);
+  const std::optional<std::string>& predecessor() const;
   const Access& access() const;
   std::size_t app_count() const;
   /// "supervising 2 apps, 2 online", with what is not as it should be.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/run/handover.hpp"
 #include "daemon/run/scales.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
@@ -26,9 +27,12 @@ struct Supervisor::Impl {
   Apps apps;
   std::int64_t started_ms;
   OperationBook operations;
+  std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
-  Throttle loads{1};                ///< one at a time
+  Throttle loads{1};  ///< one at a time
+  /// Slots without a record after one couldn't be read: nothing is started beside what may live.
+  std::set<InstancePtr> suspects{};
   std::set<std::string> leaving{};  ///< apps that a load takes away: nothing starts them any more
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
@@ -55,15 +59,20 @@ struct Supervisor::Impl {
     GenerationRecord record{};  ///< goes last: another crash must not make anybody forget the tree
     TreeKey tree{};
     Milliseconds grace{};
+    InstancePtr lost_by{};  ///< the slot whose generation this was
   };
   void forget(const GenerationRecord& record) const;
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
                           std::vector<Stray>& strays);
   Task<void> hold_sockets();
   Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
+  void suspect_slots();
+  Task<bool> held_back(InstancePtr instance);
+  void begin_boot();
+  void recall_slots();
+  void take_up_slots(const std::vector<Stray>& strays);
   Task<bool> runs_still(GenerationRecord record);
   InstancePtr slot_for(const GenerationRecord& record) const;
-  OperationPtr begin_boot();
   Task<void> settle_deaths();
   Task<std::optional<DeathRecord>> last_death(InstancePtr instance);
 
@@ -129,6 +138,12 @@ struct Supervisor::Impl {
       const std::vector<GenerationRecord>& records) const;
   void retire_record(GenerationRecord record, Process process);
   static Outcome refused_as_leaving(const InstancePtr& instance);
+  // Upgrade (supervisor_upgrade.cpp).
+  UpgradeTerms upgrade_terms{};
+  Throttle upgrades{1};  ///< one at a time
+  Task<Result<std::string>> probe_candidate(int image, Handover handover);
+  Task<void> quiesce();
+  std::vector<std::string> arguments(const std::filesystem::path& program) const;
 
   // Scaling (supervisor_scale.cpp).
   OperationPtr scale(const std::string& app, std::uint32_t instances, Caller caller);

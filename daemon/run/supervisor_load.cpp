@@ -246,6 +246,7 @@ Task<Outcome> Supervisor::Impl::take_away(std::string app, Outcome stopped) {
   Changes drop;
   drop[app] = std::nullopt;
   for (const auto& slot : slots) drop[app + ":" + std::to_string(slot->number())] = std::nullopt;
+  for (const auto& slot : slots) remove_slot(directories.runtime, app, slot->number());
   apps.erase(app);
   co_await services.sockets.release(app);
   services.deaths.forget(app);
@@ -304,6 +305,7 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
     const auto nobody = successors_of({});
     const auto stopped = co_await stop_one(std::move(target), nobody, reason, report);
     if (!stopped.ok) co_return stopped;
+    remove_slot(directories.runtime, spec.name, slot->number());
   }
   auto before = app.spec;
   before.instances = spec.instances;

@@ -1,8 +1,9 @@
 #include "daemon/run/witness.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <set>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -19,27 +20,16 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// What is remembered: ends are explained at once, or when the next daemon comes.
-constexpr std::size_t kKept = 500;
 /// Records taken in one turn of the loop; a storm of signals is nobody else's delay.
 constexpr std::size_t kTurnBytes = 64U << 10U;
-
-template <class T>
-void keep(std::deque<T>& all, T one) {
-  all.push_back(std::move(one));
-  if (all.size() > kKept) all.pop_front();
-}
 
 }  // namespace
 
 struct Witness::Impl : std::enable_shared_from_this<Witness::Impl> {
   Impl(asio::io_context& context, Worker& w, std::string n)
-      : loop(context), worker(w), name(std::move(n)) {}
-
-  struct End {
-    int status = 0;
-    std::int64_t at_ms = 0;
-  };
+      : loop(context), worker(w), name(std::move(n)) {
+    seen.blind = "it has not begun to look yet";
+  }
 
   static Task<void> follow_trace(std::shared_ptr<Impl> self);
   static Task<void> follow_log(std::shared_ptr<Impl> self);
@@ -50,25 +40,21 @@ struct Witness::Impl : std::enable_shared_from_this<Witness::Impl> {
   void take(const SignalSent& sent, std::int64_t at_ms);
   void take(const ThreadEnded& ended, std::int64_t at_ms);
   void take(const ProgramStarted& started, std::int64_t at_ms) const;
-  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) { lost_at_ms = boottime_ms(); }
+  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) { seen.note_loss(boottime_ms()); }
   bool is_ours(pid_t process, pid_t session) const;
 
   asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   Worker& worker;          // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   std::string name;
-  std::string blind = "it has not begun to look yet";
+  Sightings seen{};
   bool sees_ends = false;
   bool looking_back = true;  ///< what a predecessor left: whom it concerns isn't known yet
-  std::int64_t lost_at_ms = 0;
   std::shared_ptr<WatchedFd> pipe{};
   std::shared_ptr<WatchedFd> log{};
   std::string rest{};  ///< of a line whose end hasn't been read
   std::set<pid_t> leaders{};
   bool renewing = false;
   bool outdated = false;  ///< the kernel's list of leaders isn't ours
-  std::deque<SeenSignal> signals{};
-  std::map<pid_t, End> ends{};
-  std::deque<OomKill> kills{};
   std::function<void(pid_t, pid_t)> told{};
 };
 
@@ -78,19 +64,19 @@ bool Witness::Impl::is_ours(pid_t process, pid_t session) const {
 
 void Witness::Impl::take(const SignalSent& sent, std::int64_t at_ms) {
   if (sent.sender == ::getpid()) return;
-  SeenSignal seen{sent, at_ms, 0, session_of(sent.target), {}};
-  if (const auto target = read_task_status(sent.target)) seen.target_process = target->process;
+  SeenSignal one{sent, at_ms, 0, session_of(sent.target), {}};
+  if (const auto target = read_task_status(sent.target)) one.target_process = target->process;
   // Whoever is gone by now may have been one of ours.
-  const bool gone = seen.target_process == 0 && seen.target_session == 0;
-  const pid_t process = gone ? sent.target : seen.target_process;
-  if (!gone && !is_ours(process, seen.target_session)) return;
-  if (sent.code != 128) seen.sender = find_sender(sent.sender, at_ms);
-  keep(signals, std::move(seen));
+  const bool gone = one.target_process == 0 && one.target_session == 0;
+  if (!gone && !is_ours(one.target_process, one.target_session)) return;
+  constexpr int kByKernel = 128;
+  if (sent.code != kByKernel && sent.signal != SIGCHLD)
+    one.sender = find_sender(sent.sender, at_ms);
+  seen.note(std::move(one));
 }
 
 void Witness::Impl::take(const ThreadEnded& ended, std::int64_t at_ms) {
-  ends[ended.thread] = {ended.status, at_ms};
-  if (ends.size() > kKept) ends.erase(ends.begin());
+  seen.note_end(ended.thread, ended.status, at_ms);
 }
 
 void Witness::Impl::take(const ProgramStarted& started, std::int64_t /*at_ms*/) const {
@@ -134,7 +120,7 @@ bool Witness::Impl::take_records() {
 }
 
 void Witness::Impl::take_oom_kills() {
-  while (auto kill = next_oom_kill(log->get())) keep(kills, std::move(*kill));
+  while (auto kill = next_oom_kill(log->get())) seen.note(std::move(*kill));
 }
 
 Task<void> Witness::Impl::follow_trace(std::shared_ptr<Impl> self) {
@@ -170,21 +156,20 @@ Witness::~Witness() = default;
 Task<void> Witness::open() {
   const auto self = impl_;
   if (::geteuid() != 0) {
-    self->blind = "dixisd sees the senders of signals only as root";
+    self->seen.blind = "dixisd sees the senders of signals only as root";
     self->looking_back = false;
     co_return;
   }
   auto work = [name = self->name] { return open_trace(name); };
   auto trace = co_await self->worker.run(std::move(work));
   if (trace) {
-    self->blind.clear();
+    self->seen.blind.clear();
     self->sees_ends = trace->sees_ends;
-    self->pipe =
-        std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
+    self->pipe = std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
     while (!self->take_records()) co_await asio::post(asio::use_awaitable);
     asio::co_spawn(self->loop, Impl::follow_trace(self), asio::detached);
   } else {
-    self->blind = trace.error().message;
+    self->seen.blind = trace.error().message;
   }
   if (UniqueFd log = open_kernel_log()) {
     self->log = std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(log));
@@ -197,7 +182,7 @@ Task<void> Witness::open() {
 Task<void> Witness::close() {
   const auto self = impl_;
   if (!self->pipe) co_return;
-  self->blind = "dixisd is ending";
+  self->seen.blind = "dixisd is ending";
   self->pipe->cancel();
   self->pipe.reset();
   // The one who waited for it lets go of it in the turn of the loop that follows.
@@ -207,17 +192,13 @@ Task<void> Witness::close() {
   co_await self->worker.run(std::move(work));
 }
 
-const std::string& Witness::blind() const {
-  return impl_->blind;
-}
-
-bool Witness::lost_since(std::int64_t at_ms) const {
-  return impl_->lost_at_ms > at_ms;
+const Sightings& Witness::seen() const {
+  return impl_->seen;
 }
 
 void Witness::watch(pid_t leader) {
   impl_->leaders.insert(leader);
-  impl_->ends.erase(leader);
+  impl_->seen.forget_end(leader);
   if (!impl_->sees_ends) return;
   impl_->outdated = true;
   if (std::exchange(impl_->renewing, true)) return;
@@ -225,9 +206,10 @@ void Witness::watch(pid_t leader) {
 }
 
 void Witness::forget(pid_t leader) {
-  // The kernel's list is brought up to date with the next one: the number of a dead one does no harm.
+  // The kernel's list is brought up to date with the next one: the number of a dead one does no
+  // harm.
   impl_->leaders.erase(leader);
-  impl_->ends.erase(leader);
+  impl_->seen.forget_end(leader);
 }
 
 void Witness::on_program(std::function<void(pid_t, pid_t)> told) {
@@ -237,27 +219,6 @@ void Witness::on_program(std::function<void(pid_t, pid_t)> told) {
 void Witness::look() {
   if (impl_->pipe) impl_->take_records();
   if (impl_->log) impl_->take_oom_kills();
-}
-
-const SeenSignal* Witness::latest_signal(std::int64_t since_ms, const Fits& fits) const {
-  const auto found =
-      std::find_if(impl_->signals.rbegin(), impl_->signals.rend(), [&](const SeenSignal& seen) {
-        return seen.at_ms >= since_ms && fits(seen);
-      });
-  return found == impl_->signals.rend() ? nullptr : &*found;
-}
-
-std::optional<int> Witness::end_of(pid_t leader, std::int64_t since_ms) const {
-  const auto found = impl_->ends.find(leader);
-  if (found == impl_->ends.end() || found->second.at_ms < since_ms) return std::nullopt;
-  return found->second.status;
-}
-
-const OomKill* Witness::latest_oom_kill(std::int64_t since_ms, const FitsKill& fits) const {
-  const auto found = std::find_if(
-      impl_->kills.rbegin(), impl_->kills.rend(),
-      [&](const OomKill& kill) { return kill.at_ms >= since_ms && fits(kill); });
-  return found == impl_->kills.rend() ? nullptr : &*found;
 }
 
 }  // namespace dixis

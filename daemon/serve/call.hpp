@@ -40,6 +40,9 @@ class ReplyStream {
   /// Throws operation_aborted once nobody listens any more.
   void check() const;
 
+  /// The client's socket, for the image that will answer in this one's place.
+  UniqueFd copy_socket() const { return connection_->copy(); }
+
  private:
   using Clock = std::chrono::steady_clock;
   std::shared_ptr<Connection> connection_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <utility>
@@ -194,6 +195,11 @@ void Connection::end() {
   messages_.clear();
   queued_ = 0;
   abort();
+}
+
+UniqueFd Connection::copy() {
+  if (!socket_.is_open()) return {};
+  return UniqueFd(::fcntl(socket_.native_handle(), F_DUPFD_CLOEXEC, 0));
 }
 
 void Connection::fail(const varlink::Reply& error) {

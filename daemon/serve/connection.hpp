@@ -11,6 +11,7 @@
 #include "common/varlink.hpp"
 #include "daemon/run/notifier.hpp"
 #include "daemon/serve/limits.hpp"
+#include "daemon/sys/fd.hpp"
 
 namespace dixis {
 
@@ -41,6 +42,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// No call has a purpose any more: the client is gone, or the connection is ending.
   bool aborted() const { return aborted_; }
   const Limits& limits() const { return limits_; }
+
+  /// A copy of its socket, for another image of this program; invalid if it is closed.
+  UniqueFd copy();
 
   /// Drops what has been received and not begun, and says so to the client. finish() is next.
   void fail(const varlink::Reply& error);

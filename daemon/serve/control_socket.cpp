@@ -48,11 +48,16 @@ class Alarm {
   struct ::sigaction before_ {};
 };
 
-std::string holder_of(int lock) {
+std::string text_of(int lock) {
   std::array<char, 128> buffer{};
   const auto size = ::pread(lock, buffer.data(), buffer.size(), 0);
   std::string text(buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+std::string holder_of(int lock) {
+  const std::string text = text_of(lock);
   const auto blank = text.find(' ');
   if (blank == std::string::npos) return "another process";
   return "pid " + text.substr(0, blank) + ", running since " + text.substr(blank + 1);
@@ -113,12 +118,18 @@ Result<RuntimeLock> lock_runtime_directory(const fs::path& directory) {
                    "use that one, stop it, or choose another --runtime-dir"};
     }
   }
+  lock.found = text_of(lock.fd.get());
   const std::string text = std::to_string(::getpid()) + " " + wall_clock_now() + "\n";
   if (::ftruncate(lock.fd.get(), 0) != 0 ||
       ::pwrite(lock.fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     return errno_error("cannot write " + file.string(), errno);
   }
   return lock;
+}
+
+void say_goodbye(const RuntimeLock& lock) {
+  // If it fails, the next one says of us that we ended without it.
+  [[maybe_unused]] const int emptied = ::ftruncate(lock.fd.get(), 0);
 }
 
 Result<ControlSocket> open_control_socket(const fs::path& directory, UniqueFd passed) {

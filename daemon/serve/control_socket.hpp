@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "common/result.hpp"
 #include "daemon/sys/fd.hpp"
@@ -12,6 +13,7 @@ namespace dixis {
 /// holder. It ends with the process, however that ends.
 struct RuntimeLock {
   UniqueFd fd{};
+  std::string found{};  ///< what its last holder left in it; empty if that one said goodbye
 };
 
 /// Makes the directory (0755) where there is none, and refuses one that others may write.
@@ -20,6 +22,9 @@ Result<void> prepare_runtime_directory(const std::filesystem::path& directory);
 /// Takes the lock, or waits up to 2 s for a predecessor that is just ending. The error says who
 /// holds it.
 Result<RuntimeLock> lock_runtime_directory(const std::filesystem::path& directory);
+
+/// Empties the lock's text: the next holder sees that this one ended by itself.
+void say_goodbye(const RuntimeLock& lock);
 
 struct ControlSocket {
   UniqueFd listener{};

@@ -33,12 +33,14 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
     Method{kSupervisor, "Logs", handlers::logs},
+    Method{kSupervisor, "Flush", handlers::flush},
+    Method{kSupervisor, "Reopen", handlers::reopen},
     Method{kSupervisor, "Deaths", handlers::deaths},
     Method{kSupervisor, "Probe", handlers::probe},
     Method{kSupervisor, "LoadConfig", handlers::load_config},
     Method{kSupervisor, "Add", handlers::add},
     Method{kSupervisor, "Remove", handlers::remove},
-    Method{kSupervisor, "Upgrade", nullptr},
+    Method{kSupervisor, "Upgrade", handlers::upgrade},
     Method{kSupervisor, "Shutdown", handlers::shutdown},
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/json.hpp"
 #include "daemon/logs/log_reading.hpp"
+#include "daemon/logs/within.hpp"
 
 namespace dixis {
 
@@ -15,6 +16,10 @@ using namespace std::chrono_literals;
 
 /// How often files are looked at where no event tells.
 constexpr auto kLook = 1s;
+
+/// How long a step may take, the turns of all others included. A client hears from a stream within
+/// varlink::kSilenceSeconds.
+constexpr auto kStepLimit = 20s;
 
 /// Absent fields are left out of the frame.
 std::string frame_of(const LogsReply& reply) {
@@ -31,6 +36,7 @@ struct Step {
   std::string frame{};  ///< empty: there is nothing to send
   bool more = false;
   std::optional<Clock::time_point> due{};
+  std::optional<Error> error{};
 };
 
 /// One viewer. Its reader is touched by the worker alone, in one step at a time; the steps keep it
@@ -43,7 +49,7 @@ class LogView {
         request_(std::move(request)),
         entered_(supervisor.log_reading().enter()) {}
 
-  Task<void> run() {
+  Task<Result<void>> run() {
     tell_sources(find_new());
     std::shared_ptr<LogWatch::Follower> follower;
     // Watched before it is read, so that nothing falls in between.
@@ -52,6 +58,7 @@ class LogView {
     while (more) {
       co_await stream_.taken();
       const auto step = co_await read();
+      if (step.error) co_return *step.error;
       send(step);
       stream_.keep_alive();
       more = step.more;
@@ -60,6 +67,7 @@ class LogView {
     const auto positions = co_await tell_positions();
     send(positions);
     if (request_.follow) co_await follow(follower);
+    co_return Result<void>();
   }
 
  private:
@@ -68,21 +76,25 @@ class LogView {
   /// Adds the logs that aren't known yet, and returns them for the reader.
   Logs find_new() {
     Logs found;
+    // Another vector: the worker may still be reading from the one before.
+    auto next = std::make_shared<std::vector<ShownLog>>(*sources_);
     for (auto& log : supervisor_.logs_of(request_.targets)) {
       if (request_.stream && log.stream != *request_.stream) continue;
-      if (!known_.emplace(log.file, sources_->size()).second) continue;
-      logs::WantedLog wanted{log.file, std::move(log.instances), {}, {}};
-      if (request_.instance) wanted.instances = std::set<std::uint32_t>{*request_.instance};
-      if (request_.lives) wanted.lives = (*request_.lives)[log.app];
-      const auto from = request_.from.find(log.file.string());
-      if (from != request_.from.end()) wanted.from = from->second;
-      found.push_back(std::move(wanted));
-      // Another vector: the worker may still be reading from this one.
-      auto next = std::make_shared<std::vector<LogSource>>(*sources_);
+      if (!known_.emplace(log.file, next->size()).second) continue;
       next->push_back({log.app, log.stream, log.file.string()});
-      sources_ = std::move(next);
+      found.push_back(wanted(std::move(log)));
     }
+    sources_ = std::move(next);
     return found;
+  }
+
+  logs::WantedLog wanted(AppLog log) {
+    logs::WantedLog out{log.file, std::move(log.instances), {}, {}};
+    if (request_.instance) out.instances = std::set<std::uint32_t>{*request_.instance};
+    if (request_.lives) out.lives = (*request_.lives)[log.app];
+    const auto from = request_.from.find(log.file.string());
+    if (from != request_.from.end()) out.from = from->second;
+    return out;
   }
 
   void tell_sources(Logs logs) {
@@ -96,7 +108,8 @@ class LogView {
     std::set<std::filesystem::path> directories;
     for (const auto& [file, number] : known_) directories.insert(file.parent_path());
     auto following = supervisor_.log_reading().watch().follow(std::move(directories));
-    co_return co_await std::move(following);
+    auto limited = bounded(std::move(following));
+    co_return co_await std::move(limited);
   }
 
   template <class F>
@@ -105,20 +118,38 @@ class LogView {
                  function = std::move(function)](logs::FrameCache& frames) mutable {
       Step step;
       logs::Chunk chunk;
-      step.more = function(*reader, frames, chunk);
+      step.more = function(*reader, frames, chunk, step.error);
       const LogsReply reply = view_of(chunk, *sources);
       if (reply.lines || reply.positions || reply.notes) step.frame = frame_of(reply);
       if (*reader) step.due = (*reader)->due();
       return step;
     };
     auto stepping = supervisor_.log_reading().step(std::move(work));
-    co_return co_await std::move(stepping);
+    auto limited = bounded(std::move(stepping));
+    co_return co_await std::move(limited);
+  }
+
+  /// What the worker gives, or timed_out as an exception, as the end of a client is one.
+  template <class T>
+  Task<T> bounded(Task<T> task) {
+    auto value = co_await within(kStepLimit, std::move(task));
+    stream_.check();
+    if (!value) throw boost::system::system_error(asio::error::timed_out);
+    co_return std::move(*value);
   }
 
   /// Reads on in what was there at first.
   Task<Step> read() {
-    auto reading = on_worker([query = std::exchange(request_.query, {})](Reader& reader, logs::FrameCache& frames,
-                                                      logs::Chunk& chunk) mutable {
+    auto reading = on_worker([query = std::exchange(request_.query, {}), grep = request_.grep](
+                                 Reader& reader, logs::FrameCache& frames, logs::Chunk& chunk,
+                                 std::optional<Error>& error) mutable {
+      if (!reader && grep) {
+        // Here because it may take some ms.
+        auto pattern = logs::Pattern::compile(*grep);
+        if (!pattern) error = pattern.error();
+        if (!pattern) return false;
+        query.pattern = *pattern;
+      }
       if (!reader) reader.emplace(std::move(query), frames);
       return reader->step(chunk);
     });
@@ -136,7 +167,8 @@ class LogView {
       return Step{frame_of(reply), false, {}};
     };
     auto telling = supervisor_.log_reading().step(std::move(work));
-    co_return co_await std::move(telling);
+    auto limited = bounded(std::move(telling));
+    co_return co_await std::move(limited);
   }
 
   void send(const Step& step) {
@@ -147,11 +179,12 @@ class LogView {
     std::set<std::size_t> touched = all();
     while (true) {
       co_await stream_.taken();
-      auto reading = on_worker([touched](Reader& reader, logs::FrameCache&, logs::Chunk& chunk) {
-        auto logs = touched;
-        logs.merge(reader->unfinished());
-        return reader->follow(logs, chunk);
-      });
+      auto reading = on_worker(
+          [touched](Reader& reader, logs::FrameCache&, logs::Chunk& chunk, std::optional<Error>&) {
+            auto logs = touched;
+            logs.merge(reader->unfinished());
+            return reader->follow(logs, chunk);
+          });
       const Step step = co_await std::move(reading);
       send(step);
       stream_.keep_alive();
@@ -159,13 +192,17 @@ class LogView {
         co_await wait(follower, step.due);
         touched.clear();
       }
-      if (!follower->watched) {
+      take(*follower, touched);
+      const bool look = !follower->watched;
+      if (look || has_strangers(std::exchange(follower->created, {}))) {
+        co_await add_new(*follower, touched);
+      }
+      if (look) {
         auto renewing = supervisor_.log_reading().watch().renew(follower);
-        co_await std::move(renewing);
+        auto limited = bounded(std::move(renewing));
+        co_await std::move(limited);
         touched = all();
       }
-      take(*follower, touched);
-      if (std::exchange(follower->appeared, false)) co_await add_new(touched);
     }
   }
 
@@ -183,17 +220,30 @@ class LogView {
     }
   }
 
-  /// A file has appeared: it may be the log of an app that is new.
-  Task<void> add_new(std::set<std::size_t>& touched) {
+  /// Whether files are among these that belong to no log that is known.
+  bool has_strangers(const std::set<std::filesystem::path>& files) const {
+    return std::any_of(files.begin(), files.end(), [this](const std::filesystem::path& file) {
+      auto log = file.extension() == ".zst" ? file.parent_path() / file.stem() : file;
+      if (known_.contains(log)) return false;
+      return !known_.contains(log.replace_extension());  // without the number of a rotated one
+    });
+  }
+
+  /// Looks for logs of apps that are new.
+  Task<void> add_new(LogWatch::Follower& follower, std::set<std::size_t>& touched) {
     Logs found = find_new();
     if (found.empty()) co_return;
+    for (const auto& log : found) {
+      const bool is_new = follower.directories.insert(log.file.parent_path()).second;
+      if (is_new) follower.watched = false;
+    }
     for (std::size_t i = 0; i < found.size(); ++i) touched.insert(sources_->size() - 1 - i);
     tell_sources({});
-    auto adding = on_worker(
-        [logs = std::move(found)](Reader& reader, logs::FrameCache&, logs::Chunk&) mutable {
-          for (auto& log : logs) reader->add(std::move(log));
-          return true;
-        });
+    auto adding = on_worker([logs = std::move(found)](Reader& reader, logs::FrameCache&,
+                                                      logs::Chunk&, std::optional<Error>&) mutable {
+      for (auto& log : logs) reader->add(std::move(log));
+      return true;
+    });
     co_await std::move(adding);
   }
 
@@ -219,16 +269,23 @@ class LogView {
   LogRequest request_;
   std::shared_ptr<void> entered_;
   std::shared_ptr<Reader> reader_ = std::make_shared<Reader>();
-  std::shared_ptr<const std::vector<LogSource>> sources_ =
-      std::make_shared<const std::vector<LogSource>>();
+  std::shared_ptr<const std::vector<ShownLog>> sources_ =
+      std::make_shared<const std::vector<ShownLog>>();
   std::map<std::filesystem::path, std::size_t> known_{};
 };
 
 }  // namespace
 
-Task<void> show_logs(Supervisor& supervisor, ReplyStream stream, LogRequest request) {
+Task<Result<void>> show_logs(Supervisor& supervisor, ReplyStream stream, LogRequest request) {
   LogView view(supervisor, std::move(stream), std::move(request));
-  co_await view.run();
+  try {
+    co_return co_await view.run();
+  } catch (const boost::system::system_error& error) {
+    if (error.code() != asio::error::timed_out) throw;
+    co_return Error{"the logs can't be read: the disk has not answered for " +
+                        std::to_string(kStepLimit.count()) + " s",
+                    "look at `dmesg` and at the disks"};
+  }
 }
 
 }  // namespace dixis

@@ -1,17 +1,20 @@
 #include "daemon/serve/logging.hpp"
 
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <poll.h>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+
+#include "daemon/serve/event_fields.hpp"
+#include "daemon/sys/systemd/journal.hpp"
 
 namespace dixis {
 
@@ -56,42 +59,72 @@ class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
   std::size_t dropped_ = 0;
 };
 
+/// The number of a level as systemd has it: syslog(3)'s.
+char priority(spdlog::level::level_enum level) {
+  constexpr std::string_view kLevels = "7764322";  // trace … critical, off
+  return kLevels.at(static_cast<std::size_t>(level));
+}
+
+/// What the journal's socket has no room for goes to stderr, which the journal reads as well.
+class JournalSink : public StderrSink {
+ public:
+  explicit JournalSink(Journal journal) : journal_(std::move(journal)) {}
+
+  void log(const Event& event, const EventLine& line) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    write(spdlog::details::log_msg("dixisd", line.level, line.text), journal_fields(event));
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override { write(message, {}); }
+
+ private:
+  void write(const spdlog::details::log_msg& message, std::vector<JournalField> entry) {
+    entry.push_back({"SYSLOG_IDENTIFIER", "dixisd"});
+    entry.push_back({"PRIORITY", std::string(1, priority(message.level))});
+    entry.push_back({"MESSAGE", std::string(message.payload.data(), message.payload.size())});
+    if (!journal_.send(entry)) StderrSink::sink_it_(message);
+  }
+
+  Journal journal_;
+};
+
 /// syslog(3)'s number of a level, as sd-daemon(3) wants it before a line.
-class JournalLevel : public spdlog::custom_flag_formatter {
+class LevelPrefix : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
-    constexpr std::string_view kLevels = "7764322";  // trace … critical, off
     out.push_back('<');
-    out.push_back(kLevels.at(static_cast<std::size_t>(message.level)));
+    out.push_back(priority(message.level));
     out.push_back('>');
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<JournalLevel>();
+    return std::make_unique<LevelPrefix>();
   }
 };
 
-/// Whether stderr goes to the journal: JOURNAL_STREAM names its device and inode (systemd.exec(5)).
-bool stderr_is_journal() {
-  const char* const stream = std::getenv("JOURNAL_STREAM");
-  struct stat facts {};
-  if (stream == nullptr || ::fstat(STDERR_FILENO, &facts) != 0) return false;
-  return stream == std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino);
+std::shared_ptr<spdlog::logger> logger_to(spdlog::sink_ptr sink) {
+  return std::make_shared<spdlog::logger>("dixisd", std::move(sink));
 }
 
 }  // namespace
 
-void log_to_stderr() {
-  auto logger = std::make_shared<spdlog::logger>("dixisd", std::make_shared<StderrSink>());
-  if (stderr_is_journal()) {
-    // The journal has the time, and takes the level from the line's begin.
-    auto formatter = std::make_unique<spdlog::pattern_formatter>();
-    formatter->add_flag<JournalLevel>('P').set_pattern("%P%v");
-    logger->set_formatter(std::move(formatter));
-  } else {
+EventLog start_logging() {
+  auto journal = Journal::of_stderr();
+  if (!journal) {
+    auto logger = logger_to(std::make_shared<StderrSink>());
     logger->set_pattern("%H:%M:%S.%e %l: %v");
+    spdlog::set_default_logger(std::move(logger));
+    return log_text;
   }
+  auto sink = std::make_shared<JournalSink>(std::move(*journal));
+  auto logger = logger_to(sink);
+  // The journal has the time, and takes the level from the line's begin.
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelPrefix>('P').set_pattern("%P%v");
+  logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
+  return [sink](const Event& event, const EventLine& line) { sink->log(event, line); };
 }
 
 }  // namespace dixis

@@ -10,9 +10,20 @@ namespace dixis {
 
 namespace {
 
-enum Choice { config = 256, runtime_dir, state_dir, log_dir, check, json, version, help, ready_fd };
+enum Choice {
+  config = 256,
+  runtime_dir,
+  state_dir,
+  log_dir,
+  check,
+  json,
+  version,
+  help,
+  ready_fd,
+  probe_handover
+};
 
-constexpr std::array<::option, 10> kOptions{
+constexpr std::array<::option, 11> kOptions{
     {{"config", required_argument, nullptr, config},
      {"runtime-dir", required_argument, nullptr, runtime_dir},
      {"state-dir", required_argument, nullptr, state_dir},
@@ -22,6 +33,7 @@ constexpr std::array<::option, 10> kOptions{
      {"version", no_argument, nullptr, version},
      {"help", no_argument, nullptr, help},
      {"ready-fd", required_argument, nullptr, ready_fd},
+     {"probe-handover", no_argument, nullptr, probe_handover},
      {nullptr, 0, nullptr, 0}}};
 
 Result<int> descriptor(std::string_view text) {
@@ -60,6 +72,9 @@ Result<Options> parse_options(int argc, char** argv) {
         break;
       case check:
         options.check = true;
+        break;
+      case probe_handover:
+        options.probe_handover = true;
         break;
       case json:
         options.json = true;
@@ -110,6 +125,9 @@ std::string usage() {
          paths.log_dir.string() +
          ")\n"
          "  --check [--json]    check the configuration and exit: 0 or 7\n"
+         "  --probe-handover    tell whether it could take over from a running one (see upgrade "
+         "in\n"
+         "                      dixisctl(1)): reads the hand-over on stdin; exit 0, 1 or 7\n"
          "  --ready-fd N        write READY=1 to this descriptor once the daemon serves\n"
          "  --version, --help\n\n"
          "SIGTERM and SIGINT stop all apps and end it; SIGHUP loads the configuration.\n"

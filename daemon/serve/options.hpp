@@ -12,7 +12,8 @@ namespace dixis {
 struct Options {
   DefaultPaths paths{};  ///< absolute
   bool check = false;
-  bool json = false;  ///< of check: {"valid", "problems"} on stdout
+  bool json = false;            ///< of check: {"valid", "problems"} on stdout
+  bool probe_handover = false;  ///< say whether this one could take over, and exit
   bool version = false;
   bool help = false;
   std::optional<int> ready_fd{};  ///< gets "READY=1" once the daemon serves

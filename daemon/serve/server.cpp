@@ -123,6 +123,14 @@ void Server::admit(UniqueFd client) {
   asio::co_spawn(loop_, serve(std::move(connection), *peer), asio::detached);
 }
 
+void Server::answer(UniqueFd client, const varlink::Reply& reply) {
+  const auto frame = varlink::frame(reply);
+  // One that doesn't take a few bytes has stopped reading: it is told nothing.
+  if (::send(client.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    admit(std::move(client));
+  }
+}
+
 Task<void> Server::serve(std::shared_ptr<Connection> connection, Peer peer) {
   const Admission admission(*this, connection, peer.uid);
   Role role = Role::owner;

@@ -25,6 +25,9 @@ class Server {
   /// Begins to accept.
   void start();
 
+  /// Sends a last reply to a client of a predecessor, and serves it from then on.
+  void answer(UniqueFd client, const varlink::Reply& reply);
+
   /// Accepts no more, ends all sessions after what they are sending, at most for limits.linger
   /// twice, and returns when the last one is gone.
   Task<void> close();

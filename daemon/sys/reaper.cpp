@@ -136,8 +136,12 @@ struct Reaper::Impl : std::enable_shared_from_this<Reaper::Impl> {
   bool scan_scheduled = false;
 };
 
-Reaper::Reaper(asio::io_context& context) : impl_(std::make_shared<Impl>(context)) {
+Reaper::Reaper(asio::io_context& context, Begin begin) : impl_(std::make_shared<Impl>(context)) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (begin == Begin::at_once) this->begin();
+}
+
+void Reaper::begin() {
   impl_->watch();
   impl_->sweep();  // what died before the handler stood
 }
@@ -146,6 +150,13 @@ Reaper::~Reaper() = default;
 
 void Reaper::hold(pid_t leader) {
   impl_->held.insert(leader);
+}
+
+bool Reaper::hold_child(const Process& leader) {
+  const auto ended = peek_child(leader.pidfd.get());
+  if (ended && !ended->known) return false;
+  hold(leader.pid);
+  return true;
 }
 
 Task<ExitStatus> Reaper::wait_exit(const Process& process) {

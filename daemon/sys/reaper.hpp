@@ -15,11 +15,18 @@ namespace dixis {
 /// neither its pid nor its process group can be reused under a kill. Lives on the loop's thread.
 class Reaper {
  public:
-  explicit Reaper(boost::asio::io_context& context);
+  /// When it begins to reap: a process that has children already says first which it holds.
+  enum class Begin { at_once, when_told };
+  explicit Reaper(boost::asio::io_context& context, Begin begin = Begin::at_once);
   ~Reaper();
+
+  void begin();
 
   /// From now on `leader` is reaped only by release(). Call it in the turn of the fork.
   void hold(pid_t leader);
+
+  /// Holds it if it is our child, a zombie included. False: it isn't.
+  bool hold_child(const Process& leader);
 
   /// Waits on the pidfd until the process has ended; doesn't reap. For a process that isn't our
   /// child the status is unknown, or what PIDFD_GET_INFO tells (kernel 6.15). Cancellable. It keeps

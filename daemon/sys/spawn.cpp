@@ -148,7 +148,7 @@ boost::system::result<GatedChild, SpawnFailure> spawn_gated(const SpawnRequest& 
     plan.groups = request.credentials->groups.data();
     plan.group_count = request.credentials->groups.size();
   }
-  plan.stdin_fd = null.get();
+  plan.stdin_fd = request.stdin_fd >= 0 ? request.stdin_fd : null.get();
   plan.stdout_fd = request.stdout_fd >= 0 ? request.stdout_fd : null.get();
   plan.stderr_fd = request.stderr_fd >= 0 ? request.stderr_fd : null.get();
   plan.passed_fds = request.passed_fds.data();

@@ -41,7 +41,8 @@ struct SpawnRequest {
   mode_t umask = 022;
   int nice = 0;
   std::vector<SpawnLimit> limits{};
-  int stdout_fd = -1;  ///< borrowed for the call; stdin is /dev/null
+  int stdin_fd = -1;  ///< borrowed for the call, all three; -1: /dev/null
+  int stdout_fd = -1;
   int stderr_fd = -1;
   std::vector<int> passed_fds{};  ///< become 3, 4, … in the child; borrowed for the call
   bool tell_pid = false;          ///< its environment gets LISTEN_PID, as sd_listen_fds(3) wants

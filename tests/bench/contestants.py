@@ -95,8 +95,11 @@ class Dixis:
     def add_sleeper(self):
         self._load({**self.apps, "sleeper": {"command": "sleep infinity", "port": "none"}})
 
-    def prepare_chatty(self, count: int, done: Path):
-        chatty = {"command": [CHATTY, str(count), str(done)], "port": "none", "restart": {"on": "never"}}
+    def prepare_chatty(self, count: int, done: Path, logs: dict | None = None):
+        """`logs`: as in the configuration; one file that is never rotated, as PM2's, unless given."""
+        logs = {"max_size": "1T", "max_total": "8T"} if logs is None else logs
+        command = [CHATTY, str(count), str(done)]
+        chatty = {"command": command, "port": "none", "restart": {"on": "never"}, "logs": logs}
         self._load({"chatty": {"command": "sleep infinity", "port": "none"}})
         self.daemon.ctl("stop", "chatty")
         self.log_names = "chatty-out.log*"
@@ -104,6 +107,7 @@ class Dixis:
         self.apps = {"chatty": chatty}
         self.daemon.configure(self.apps)
         self.daemon.ctl("load", timeout=60)
+        self.daemon.ctl("flush", "chatty", timeout=60)
 
     def start_chatty(self):
         self.daemon.ctl("start", "chatty", timeout=300)

@@ -135,25 +135,29 @@ def _logged(contestant) -> int:
     return sum(file.stat().st_size for file in contestant.log_dir.glob(contestant.log_names))
 
 
-def log_capture(contestant, count: int, done: Path) -> float:
-    """CPU seconds of the daemon for `count` bytes of lines from a writer that doesn't stop."""
+def log_capture(contestant, count: int, done: Path, **chatty) -> tuple[float, int]:
+    """CPU seconds and peak memory of the daemon for `count` bytes of lines from a writer that doesn't
+    stop."""
     done.unlink(missing_ok=True)
-    contestant.prepare_chatty(count, done)
+    contestant.prepare_chatty(count, done, **chatty)
     for file in contestant.log_dir.glob(contestant.log_names):
         os.truncate(file, 0)
+    Path(f"/proc/{contestant.pid}/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before = kernel.cpu_seconds(contestant.pid)
     contestant.start_chatty()
     kernel.eventually(done.exists, f"{count} bytes written under {contestant.name}", 600, 0.05)
     last = -1
-    while (now := _logged(contestant)) != last and now < count:
+    while (now := _logged(contestant)) != last:  # what is in the pipe, and compression
         last = now
         time.sleep(1)
     cpu = kernel.cpu_seconds(contestant.pid) - before
+    status = Path(f"/proc/{contestant.pid}/status").read_text(encoding="ascii")
+    peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
     written = _logged(contestant)
-    if written < count:
+    if written < count and not chatty:
         print(f"  {contestant.name}: {written} of {count} bytes are in the log", flush=True)
     contestant.stop_chatty()
-    return cpu
+    return cpu, peak
 
 
 def log_floor(count: int, directory: Path) -> float:

@@ -1,7 +1,4 @@
-"""A machine that systemd boots: systemd-nspawn over a root made of this machine's own /usr.
-
-Only /usr is shared, read-only; /etc, /var and /usr/local are its own. Nothing of it outlives close().
-"""
+"""Machines that systemd boots, in systemd-nspawn. Nothing of them outlives close()."""
 
 import os
 import re
@@ -23,11 +20,21 @@ MASKED = ("console-getty.service", "systemd-logind.service", "systemd-networkd.s
 
 
 class Container:
+    """Its root is made of this machine's own /usr, read-only; /etc, /var and /usr/local are its own."""
+
     def __init__(self):
         self.root = Path(tempfile.mkdtemp(prefix="dixis-machine-"))
         os.chmod(self.root, 0o755)
         self.nspawn: subprocess.Popen | None = None
         self.leader = 0
+        self.furnish()
+        (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        units = self.root / "etc/systemd/system"
+        for unit in MASKED:
+            (units / unit).unlink(missing_ok=True)
+            (units / unit).symlink_to("/dev/null")
+
+    def furnish(self):
         for name in ("etc/systemd/system", "var/lib", "var/log", "run", "tmp", "proc", "sys", "dev",
                      "usr", "root", "srv", "local"):  # fmt: skip
             (self.root / name).mkdir(parents=True)
@@ -39,12 +46,12 @@ class Container:
                 shutil.copytree(source, self.root / "etc" / name, symlinks=True)
             elif source.exists():
                 shutil.copy2(source, self.root / "etc" / name)
-        (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         (self.root / "etc/os-release").write_text("NAME=test\n")
-        units = self.root / "etc/systemd/system"
-        (units / "default.target").symlink_to("/usr/lib/systemd/system/multi-user.target")
-        for unit in MASKED:
-            (units / unit).symlink_to("/dev/null")
+        default = self.root / "etc/systemd/system/default.target"
+        default.symlink_to("/usr/lib/systemd/system/multi-user.target")
+
+    def binds(self) -> list[str]:
+        return ["--bind-ro=/usr", f"--bind={self.root}/local:/usr/local", f"--bind={BUILD}"]
 
     def boot(self, timeout: float = 60):
         """Returns when its systemd says that it is ready."""
@@ -56,8 +63,7 @@ class Container:
                 self.nspawn = subprocess.Popen(
                     ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
                      "--link-journal=no", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
-                     f"--directory={self.root}", "--bind-ro=/usr", f"--bind={self.root}/local:/usr/local",
-                     f"--bind={BUILD}", f"--bind-ro={SOURCE}"],
+                     f"--directory={self.root}", *self.binds(), f"--bind-ro={SOURCE}"],
                     env={"PATH": PATH, "NOTIFY_SOCKET": path},
                     stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
                 )  # fmt: skip

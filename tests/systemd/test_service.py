@@ -1,7 +1,9 @@
 """The daemon as a service: what systemd's verbs do to it, and to its apps."""
 
+import concurrent.futures
 import json
 import signal
+import time
 
 import pytest
 from lib import kernel
@@ -57,6 +59,16 @@ def test_each_generation_lives_in_a_scope_of_its_own(machine):
             assert f"/dixis.slice/{scope}" in cgroup.read()
 
 
+def oom_score(pid: int) -> int:
+    with open(f"/proc/{pid}/oom_score_adj") as file:
+        return int(file.read())
+
+
+def test_the_kernel_prefers_any_app_to_the_daemon(machine):
+    assert oom_score(outer(machine, machine.daemon())) == -900
+    assert oom_score(outer(machine, machine.row("web")["pid"])) == 0
+
+
 def test_apps_inherit_nothing_from_the_service(machine):
     pid = outer(machine, machine.row("web")["pid"])
     with open(f"/proc/{pid}/environ") as environ:
@@ -108,19 +120,49 @@ def test_reload_loads_the_configuration(machine):
     assert machine.app_pids() == pids
 
 
-def test_a_loop_that_does_not_turn_is_replaced(machine, untouched):
-    machine.write("/run/systemd/system/dixisd.service.d/test.conf", "[Service]\nWatchdogSec=1s\n")
-    machine.run("mkdir", "-p", "/run/systemd/system/dixisd.service.d")
-    machine.run("sh", "-c", "printf '[Service]\\nWatchdogSec=1s\\n' >/run/systemd/system/dixisd.service.d/test.conf")
+@pytest.fixture
+def watched_closely(machine):
+    """The watchdog waits for a second only."""
+    directory = "/run/systemd/system/dixisd.service.d"
+    machine.run("mkdir", "-p", directory)
+    machine.run("sh", "-c", f"printf '[Service]\\nWatchdogSec=1s\\n' >{directory}/test.conf")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", "dixisd")
+    yield
+    machine.run("rm", f"{directory}/test.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "dixisd")
+
+
+def test_a_loop_that_does_not_turn_is_replaced(machine, untouched, watched_closely):
     before = machine.daemon()
     machine.run("kill", "-STOP", before)
     machine.await_daemon(other_than=before)
     assert "Watchdog timeout" in machine.journal()
-    machine.run("rm", "/run/systemd/system/dixisd.service.d/test.conf")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "dixisd")
+    assert "its event loop did not turn any more" in machine.ctl("ping").stdout
+
+
+def test_a_loop_that_is_busy_is_not(machine, untouched, watched_closely):
+    """For three times as long as the watchdog waits, there is always a next call to answer."""
+    before = machine.daemon()
+    until = time.monotonic() + 3
+    answered = 0
+    with machine.varlink() as link, concurrent.futures.ThreadPoolExecutor() as sender:
+
+        def ask():
+            asked = 0
+            while time.monotonic() < until:
+                for _ in range(100):
+                    link.send("Describe", {"targets": ["all"]})
+                asked += 100
+            return asked
+
+        asking = sender.submit(ask)
+        while not asking.done() or answered < asking.result():
+            link.receive()
+            answered += 1
+    assert answered > 100
+    assert machine.daemon() == before
 
 
 def test_a_bus_that_hangs_or_is_gone_stops_nobody(machine):
@@ -156,10 +198,13 @@ def test_stop_stops_the_apps_in_order_and_nothing_comes_back_by_being_asked(mach
 
 def test_after_power_cuts_what_should_run_comes_back(machine):
     machine.ctl("stop", "db")
+    recorded = machine.root / "var/lib/dixis/deaths.jsonl"
+    kernel.eventually(lambda: recorded.exists() and '"app":"db"' in recorded.read_text(), "its death is on the disk")
     machine.cut_power()
     machine.boot()
     machine.await_online("web")
     assert machine.row("db")["state"] == "stopped"
+    assert "stopped by `dixisctl stop`" in machine.ctl("why", "db").stdout
     machine.ctl("start", "db")
     machine.cut_power()
     machine.boot()

@@ -25,14 +25,14 @@ def tools():
         yield tools_disk(Path(directory), prepare("standalone"))
 
 
-@pytest.fixture
-def new_machine(tools):
-    machines = []
-
-    def make(**options) -> Machine:
-        machines.append(Machine(tools, **options))
-        return machines[-1]
-
-    yield make
-    for machine in machines:
+@pytest.fixture(scope="session")
+def machine(tools):
+    """One machine for all tests, installed, on, with no app; what a test configures it takes away itself."""
+    machine = Machine(tools)
+    try:
+        print(f"booted in {machine.boot(forward=3000):.1f} s")
+        machine.run("useradd --uid 1001 --no-create-home deploy")
+        machine.install({})
+        yield machine
+    finally:
         machine.close()

@@ -14,7 +14,8 @@ GUEST = Path(__file__).parent / "guest"
 PACKAGES = ("systemd-sysv", "dbus", "iproute2", "procps", "busybox-static", "nodejs", "php-cli",
             "libboost-json1.81.0", "libyaml-cpp0.7", "libspdlog1.10")  # fmt: skip
 KERNEL = "linux-image-cloud-amd64"
-DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net")
+# tcp_diag: what a kernel with modprobe loads by itself when somebody asks who listens.
+DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net", "tcp_diag")
 # What no test looks at, and what would only make the boot longer.
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
@@ -92,7 +93,7 @@ def _furnish(root: Path):
 
 def _make_initrd(new: Path, root: Path, out: Path):
     tree = new / "initrd"
-    for name in ("bin", "dev", "root", "drivers"):
+    for name in ("bin", "dev", "new", "drivers"):
         (tree / name).mkdir(parents=True)
     shutil.copy(root / "bin/busybox", tree / "bin/busybox")
     shutil.copy(GUEST / "init", tree / "init")

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import image
@@ -20,6 +21,7 @@ from lib import kernel
 from lib.daemon import BUILD, FIXTURES
 
 AGENT = 7777
+DEPLOY = 1001  # the user that apps run as
 BOOT_LIMIT = 240
 
 
@@ -37,6 +39,8 @@ def tools_disk(directory: Path, site: Path | None) -> Path:
             subprocess.run(["strip", "-o", tree / "fixtures" / fixture.name, fixture], check=True)
     if site:
         shutil.copytree(site, tree / "site", symlinks=True)
+        for path in (tree / "site").rglob("*"):
+            os.chown(path, DEPLOY, DEPLOY, follow_symlinks=False)
     disk = directory / "tools.ext4"
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, "-E", "root_owner=0:0", disk, "512M"], check=True)
     shutil.rmtree(tree)
@@ -89,6 +93,11 @@ class Machine:
         """Returns when systemd has started all that it shall: how many seconds that took."""
         begun = time.monotonic()
         self.power_on(forward)
+        self.boot_done()
+        return time.monotonic() - begun
+
+    def boot_done(self):
+        """Returns when the machine that was turned on is up."""
         try:
             kernel.eventually(self._answers, "its agent answers", BOOT_LIMIT, every=0.2)
             self.run("systemctl is-system-running --wait >/dev/null; true", timeout=BOOT_LIMIT)
@@ -96,7 +105,6 @@ class Machine:
             self.cut_power()
             print(self.console()[-4000:])
             raise
-        return time.monotonic() - begun
 
     def _answers(self) -> bool:
         assert self.emulator.poll() is None, f"the emulator ended: {self.emulator.stderr.read().decode()}"
@@ -168,6 +176,21 @@ class Machine:
     def configure(self, apps: dict):
         self.write("/etc/dixis/dixis.yaml", yaml.safe_dump({"apps": apps}, sort_keys=False))
 
+    @contextmanager
+    def apps(self, **apps: dict):
+        """Loaded while the block runs; gone behind it."""
+        self.configure(apps)
+        self.run("dixisctl load", expect=None)
+        try:
+            yield
+        finally:
+            if self.emulator:
+                self.configure({})
+                self.run("dixisctl load")
+
+    def daemon(self) -> int:
+        return int(self.say("systemctl show --value --property MainPID dixisd"))
+
     def recorder(self, name: str, *options, **keys) -> dict:
         words = ["/usr/local/fixtures/recorder", "--record", f"/srv/{name}.record", *map(str, options)]
         return {"command": words, "port": "none", "start": {"stable": "50ms"}, **keys}
@@ -186,9 +209,11 @@ class Machine:
         kernel.eventually(all_online, f"{apps} are online", limit, every=0.2)
 
     def await_death(self, app: str, generation: int, limit: float = 60) -> dict:
-        """The record of the end of that generation, as `why` has it."""
+        """The end of that generation, as `why` has it; printed, as evidence."""
         def ended():
-            deaths = json.loads(self.say(f"dixisctl --json why {app}"))
+            deaths = json.loads(self.say(f"dixisctl --json why --all {app}"))
             return next((one for one in deaths if one["death"]["generation"] == generation), None)
 
-        return kernel.eventually(ended, f"the death of {app}, generation {generation}", limit, every=0.2)
+        record = kernel.eventually(ended, f"the death of {app}, generation {generation}", limit, every=0.2)
+        print(f"{app}: {record['death']['message']}; {record['reaction']}")
+        return record["death"]

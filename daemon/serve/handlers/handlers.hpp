@@ -32,6 +32,10 @@ Task<varlink::Reply> follow_operation(CallContext context);
 // signal.cpp
 Task<varlink::Reply> signal(CallContext context);
 
+// log_files.cpp
+Task<varlink::Reply> flush(CallContext context);
+Task<varlink::Reply> reopen(CallContext context);
+
 // config.cpp
 Task<varlink::Reply> load_config(CallContext context);
 Task<varlink::Reply> add(CallContext context);
@@ -42,6 +46,8 @@ Task<varlink::Reply> subscribe(CallContext context);
 
 // logs.cpp
 Task<varlink::Reply> logs(CallContext context);
+// upgrade.cpp
+Task<varlink::Reply> upgrade(CallContext context);
 
 // shutdown.cpp
 Task<varlink::Reply> shutdown(CallContext context);

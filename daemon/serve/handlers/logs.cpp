@@ -1,4 +1,3 @@
-#include "daemon/logs/log_reading.hpp"
 #include "daemon/serve/handlers/follow.hpp"
 #include "daemon/serve/handlers/handlers.hpp"
 #include "daemon/serve/log_view.hpp"
@@ -38,6 +37,7 @@ std::optional<std::string> take(const LogsParameters& parameters, LogRequest& re
   request.stream = parameters.stream;
   request.instance = parameters.instance;
   request.follow = parameters.follow.value_or(false);
+  request.grep = parameters.grep;
   request.query.lines = parameters.lines;
   request.query.since_ms = parameters.since_ms;
   request.query.until_ms = parameters.until_ms;
@@ -56,21 +56,12 @@ Task<varlink::Reply> logs(CallContext context) {
   if (!context.call.more) co_return error_reply(varlink::error::kExpectedMore);
   if (auto refused = refuse_targets(context.supervisor, request.targets)) co_return *refused;
 
-  if (parameters.grep) {
-    auto compile = [text = *parameters.grep](dixis::logs::FrameCache&) {
-      return dixis::logs::Pattern::compile(text);
-    };
-    auto compiling = context.supervisor.log_reading().step(std::move(compile));
-    auto compiled = co_await std::move(compiling);
-    if (!compiled) co_return failed(compiled.error());
-    request.query.pattern = *compiled;
-  }
   if (parameters.last_life.value_or(false)) {
     request.lives = co_await shielded(context.supervisor.last_lives(request.targets));
   }
   auto showing = show_logs(context.supervisor, context.stream, std::move(request));
-  co_await std::move(showing);
-  co_return reply();
+  const auto shown = co_await std::move(showing);
+  co_return shown ? reply() : failed(shown.error());
 }
 
 }  // namespace dixis::handlers

@@ -32,7 +32,8 @@ Task<varlink::Reply> ping(CallContext context) {
   co_return reply({{"pid", ::getpid()},
                    {"version", kVersion},
                    {"uptime_ms", context.supervisor.uptime().count()},
-                   {"apps", context.supervisor.app_count()}});
+                   {"apps", context.supervisor.app_count()},
+                   {"predecessor", json::write(context.supervisor.predecessor())}});
 }
 
 Task<varlink::Reply> list(CallContext context) {

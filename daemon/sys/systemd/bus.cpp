@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include <systemd/sd-bus.h>
@@ -98,16 +99,6 @@ int append_scope(sd_bus_message* message, const ScopeRequest& request, bool know
   return done < 0 ? done : sd_bus_message_close_container(message);
 }
 
-/// Scopes have an OOMPolicy= from 253 on; before, they just go on.
-bool has_oom_policy(sd_bus* bus) {
-  char* version = nullptr;
-  const int done = sd_bus_get_property_string(bus, kSystemd, kManagerPath, kManager, "Version",
-                                              nullptr, &version);
-  const Text text(version);
-  constexpr long kFirst = 253;
-  return done >= 0 && std::strtol(text.get(), nullptr, 10) >= kFirst;
-}
-
 }  // namespace
 
 struct Bus::Connection {
@@ -116,7 +107,7 @@ struct Bus::Connection {
   std::string awaited_job{};
   std::string result{};  ///< of the awaited job, once it is removed
   bool subscribed = false;
-  bool knows_oom_policy = false;
+  bool knows_oom_policy = true;  ///< scopes have it from some version on
 
   static int on_job_removed(sd_bus_message* message, void* userdata, sd_bus_error* /*error*/);
   int subscribe(sd_bus_error* error);
@@ -159,7 +150,6 @@ Result<Bus::Connection*> Bus::connection() {
   if (opened < 0) return errno_error("cannot connect to systemd", -opened);
   const auto limit = std::chrono::microseconds(limit_).count();
   sd_bus_set_method_call_timeout(fresh->bus.get(), static_cast<std::uint64_t>(limit));
-  fresh->knows_oom_policy = has_oom_policy(fresh->bus.get());
   connection_ = std::move(fresh);
   return connection_.get();
 }
@@ -244,6 +234,11 @@ Result<void> Bus::start_scope(const ScopeRequest& request) {
   if (done >= 0) done = sd_bus_message_read(reply.get(), "o", &job);
   // A refusal is an answer: the connection is a good one.
   if (done < 0 && sd_bus_error_is_set(&error.value) != 0 && done != -ETIMEDOUT) {
+    const bool unknown_policy = std::string_view(error.value.message).find("OOMPolicy") !=
+                                std::string_view::npos;
+    if (unknown_policy && std::exchange(systemd.knows_oom_policy, false)) {
+      return start_scope(request);
+    }
     return Error{what + ": " + error.value.message};
   }
   if (done < 0) return failed(what, -done, nullptr);

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -243,9 +244,9 @@ def test_a_flaw_outlives_a_crash_of_the_daemon(site):
     pid = daemon.row("web")["pid"]
     daemon.kill()
     daemon.restart()
-    kernel.eventually(lambda: daemon.row("web")["state"] == "unhealthy", "the next daemon has found it, too")
+    kernel.eventually(lambda: daemon.row("web")["build"]["stale"], "the next daemon has found it, too")
     row = daemon.row("web")
-    assert row["pid"] == pid and "it serves build AAAAAAAAAAAA" in row["message"] and row["build"]["stale"]
+    assert row["state"] == "unhealthy" and row["pid"] == pid and "it serves build AAAAAAAAAAAA" in row["message"]
     with daemon.events("web", timeout=30) as events:
         app.serves("BBBBBBBBBBBB")
         events.await_one(type="state", state="online")
@@ -305,5 +306,82 @@ def test_a_copy_that_lost_its_times_is_whole_when_it_is(site):
         static.mkdir(parents=True)
         (static / "_ssgManifest.js").write_text("self.__SSG_MANIFEST=new Set")
         assert events.await_one(type="death")["death"]["cause"] == "new_build"
+        events.await_one(type="proven")
+    assert daemon.row("web")["build"]["running"] == "BBBBBBBBBBBB"
+
+
+@pytest.fixture
+def builder(tmp_path):
+    """builder(directory): what looks like a `next build` at work there, and never ends by itself."""
+    running = []
+
+    def begin(directory):
+        (tmp_path / "next").write_text("import signal\nsignal.pause()\n")
+        running.append(subprocess.Popen([sys.executable, str(tmp_path / "next"), "build"], cwd=directory))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.kill()
+        one.wait()
+
+
+def test_a_build_that_never_ends_keeps_a_restart_for_its_deadline(site, builder):
+    daemon, app = site(start={"timeout": "1s"})
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.start()
+    told(daemon, "start", "web")
+    pid = daemon.row("web")["pid"]
+    at_work = builder(daemon.root)
+    (daemon.root / ".next/BUILD_ID").unlink()
+    wanted = f"a build is under way (pid {at_work.pid})"
+    kernel.eventually(lambda: daemon.row("web")["build"]["problem"] == wanted, "list tells of it")
+    assert wanted in told(daemon, "restart", "web", "--no-wait", expect=1)
+    said = told(daemon, "restart", "web", expect=1)
+    assert f"a build is still under way (pid {at_work.pid})" in said
+    assert f"the old process goes on (pid {pid})" in said and kernel.alive(pid) and app.starts == 1
+
+    # One that waits goes on when it is whole, and over.
+    with daemon.varlink(timeout=60) as link:
+        daemon.configure({"web": app.app({"http": "/", "interval": "1h"}, build="next", new_build_settle="100ms")})
+        daemon.ctl("load")
+        link.send("Restart", {"targets": ["web"]}, more=True)
+        while "waiting for the build" not in json.dumps(link.reply()):
+            pass
+        app.lies("BBBBBBBBBBBB")
+        app.serves("BBBBBBBBBBBB", status=200)
+        assert kernel.alive(pid)
+        at_work.kill()
+        at_work.wait()
+        while "outcomes" not in (last := link.reply()["parameters"]) or not last["outcomes"]:
+            pass
+    [outcome] = last["outcomes"]
+    assert outcome["ok"] and "serves build BBBBBBBB…" in outcome["message"] and not kernel.alive(pid)
+
+
+def test_an_ill_one_is_only_marked_while_a_build_is_at_work(site, builder):
+    daemon, app = site()
+    app.lies("AAAAAAAAAAAA")
+    app.serves("AAAAAAAAAAAA", status=200)
+    daemon.configure({"web": app.app({"http": "/", "interval": "200ms", "failures": 2}, build="next", new_build_settle="100ms")})
+    daemon.start()
+    told(daemon, "start", "web")
+    pid = daemon.row("web")["pid"]
+    at_work = builder(daemon.root)
+    (daemon.root / ".next/BUILD_ID").unlink()
+    kernel.eventually(lambda: daemon.row("web")["build"]["problem"], "it is seen")
+    with daemon.events("web", timeout=30) as events:
+        app.becomes(status=500)
+        ill = events.await_one(type="state", state="unhealthy")
+        assert "not restarted while the build on disk is incomplete" in ill["message"]
+        assert daemon.row("web")["pid"] == pid and kernel.alive(pid)
+        # Whole again, and still ill: now it is replaced.
+        app.lies("BBBBBBBBBBBB")
+        app.serves("BBBBBBBBBBBB", status=500)
+        at_work.kill()
+        at_work.wait()
+        assert events.await_one(type="death")["death"]["cause"] == "unhealthy"
+        app.serves("BBBBBBBBBBBB", status=200)
         events.await_one(type="proven")
     assert daemon.row("web")["build"]["running"] == "BBBBBBBBBBBB"

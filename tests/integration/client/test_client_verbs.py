@@ -206,7 +206,7 @@ def test_progress_line_only_on_a_terminal(serve):
 
 
 @pytest.mark.parametrize("words", [
-    ["start"], ["stop"], ["restart"], ["describe"], ["signal", "HUP"], ["remove"],
+    ["start"], ["stop"], ["restart"], ["describe"], ["signal", "HUP"], ["remove"], ["flush"],
     ["remove", "a", "b"], ["add", "a"], ["add", "a", "--"], ["add", "--", "x"],
     ["load", "a", "b"], ["check", "a", "b"], ["completion"], ["completion", "tcsh"],
     ["stop", "a", "--", "b"], ["nonsense"], ["list", "--nonsense"], [], ["--timeout", "5", "list"],
@@ -216,13 +216,6 @@ def test_usage(ctl, words):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr != ""
-
-
-@pytest.mark.parametrize("verb", ["upgrade"])
-def test_not_in_this_version(ctl, verb):
-    done = ctl(verb, "frontend")
-    assert done.returncode == 1
-    assert f"{verb} is not in this version of dixis" in done.stderr
 
 
 def test_describe(ctl, serve):

@@ -1,5 +1,7 @@
 """What the kernel says: who lives, who listens, who is a zombie. The oracle is never dixis itself."""
 
+import contextlib
+import ctypes
 import os
 import random
 import select
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARK = "TEST_MARK"
+PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,17 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all its threads. /proc/PID/schedstat would leave threads out."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def parent_of_orphans():
+    """While this lasts, this process gets what loses its parent below it, and has to wait for it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def no_zombie_stays(pid: int):

@@ -85,9 +85,9 @@ TEST_CASE("a signal that was handled or that a wrapper reports has a sender too"
 TEST_CASE("a crash of its own names the signal and the core", "[death]") {
   Death death = died(How::signaled, Cause::itself);
   death.signal = "SIGSEGV";
-  CHECK(death_message(death) == "killed by SIGSEGV, which it raised itself");
+  CHECK(death_message(death) == "killed by SIGSEGV, a fault of its own");
   death.core_dumped = true;
-  CHECK(death_message(death) == "dumped core on SIGSEGV, which it raised itself");
+  CHECK(death_message(death) == "dumped core on SIGSEGV, a fault of its own");
 }
 
 TEST_CASE("a verb is named with who asked", "[death]") {

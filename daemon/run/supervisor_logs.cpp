@@ -1,4 +1,5 @@
 // Where the logs of apps are, and which of their lives ended last.
+#include <algorithm>
 #include <fstream>
 
 #include <spdlog/spdlog.h>
@@ -51,8 +52,10 @@ Task<LastLives> Supervisor::last_lives(Targets targets) {
     if (!record) record = co_await impl_->last_death(instance);
     const auto status = instance->status(impl_->desired_of(*instance));
     // It never died: what runs now is its last life.
-    const auto life = record ? std::optional(record->death.generation) : status.generation;
-    lives[status.app][status.instance] = life.value_or(0);
+    auto life = record ? record->death.generation : status.generation.value_or(0);
+    // A death is known before its record is whole.
+    if (status.last_death) life = std::max(life, status.last_death->generation);
+    lives[status.app][status.instance] = life;
   }
   co_return lives;
 }

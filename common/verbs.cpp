@@ -26,6 +26,8 @@ constexpr std::array kVerbs{
     Verb{"reload", "", "Reload", kOperator, "APP... [--no-wait] [--or-restart]",
          "replace without losing a request: the new process is proven beside the old one, which then "
          "finishes what it has begun; --or-restart accepts a gap where that can't be", true},
+    Verb{"scale", "", "Scale", kOperator, "APP NUMBER [--no-wait]",
+         "run another number of instances, until the configuration says otherwise", true},
     Verb{"add", "", "Add", kOwner,
          "NAME [--cwd DIR] [--user USER] [--env K=V]... [--port PORT] -- COMMAND...",
          "write apps.d/NAME.yaml, load it, and prove the app", false},

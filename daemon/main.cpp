@@ -242,8 +242,7 @@ int serve(const Options& options, Config config, const RuntimeLock& lock, Contro
   asio::co_spawn(loop, watch_requests(supervisor, end), asio::detached);
   asio::co_spawn(loop,
                  live(supervisor, server, service, end, socket.path.string(), options.ready_fd,
-                      explain_predecessor(lock.found, take_service_end(paths.runtime_dir)),
-                      inheritance.succession),
+                      how_predecessor_ended(paths.runtime_dir, lock.found), inheritance.succession),
                  [&](std::exception_ptr error) {
                    failure = error;
                    loop.stop();

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <set>
 
 #include "ctl/render/text.hpp"
@@ -42,6 +43,26 @@ Answer<ExitCode> reload(const Context& context) {
   boost::json::object parameters;
   if (context.arguments.or_restart) parameters["or_restart"] = true;
   return operate(context, "reloading", std::move(parameters));
+}
+
+Answer<ExitCode> scale(const Context& context) {
+  const Arguments& arguments = context.arguments;
+  if (arguments.operands.size() != 2) {
+    return wrong_operands(context, "name an app and a number: dixisctl scale frontend 4");
+  }
+  const std::string& text = arguments.operands.back();
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > 1000) {
+    return wrong_operands(context, "'" + text + "' is no number of instances: 1 to 1000");
+  }
+  boost::json::object parameters{{"app", arguments.operands.front()}, {"instances", number}};
+  if (arguments.no_wait) parameters["wait"] = false;
+  const auto reply =
+      carry_out(context, {"Scale", std::move(parameters), "scaling " + arguments.operands.front(),
+                          !arguments.no_wait});
+  if (!reply) return reply.error();
+  return report(context, *reply, !arguments.no_wait);
 }
 
 Answer<ExitCode> send_signal(const Context& context) {

@@ -27,7 +27,8 @@ Answer<ExitCode> upgrade(const Context& context) {
     if (!binary) return binary.error();
     parameters["binary"] = *binary;
   }
-  auto reply = carry_out(context, {"Upgrade", std::move(parameters), "upgrading the daemon", true});
+  auto reply =
+      carry_out(context, {"Upgrade", std::move(parameters), "upgrading the daemon", true, false});
   if (!reply) return cut_off(reply.error());
   if (arguments.json) {
     context.console.print_json(boost::json::value(*reply));

@@ -22,6 +22,7 @@ Answer<ExitCode> start(const Context& context);
 Answer<ExitCode> stop(const Context& context);
 Answer<ExitCode> restart(const Context& context);
 Answer<ExitCode> reload(const Context& context);
+Answer<ExitCode> scale(const Context& context);
 Answer<ExitCode> send_signal(const Context& context);
 
 // log_files.cpp

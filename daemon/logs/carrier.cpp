@@ -23,6 +23,8 @@ constexpr int kTurnPieces = 4;
 constexpr std::chrono::milliseconds kRetry{100};
 /// An app may write on and on while somebody waits for what it has written.
 constexpr std::chrono::milliseconds kSettle{200};
+constexpr std::chrono::milliseconds kFinish{800};
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -106,15 +108,25 @@ void Carrier::release(const std::shared_ptr<LogFile>& file) {
   files_.erase(file->path());
 }
 
+void Carrier::expect(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings) {
+  pipe->report_to(std::make_shared<Losses>(), settings.when_full);
+  relief_.add(pipe);
+}
+
 void Carrier::follow(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings) {
   const Working working(*this);
+  const auto expected = pipe->losses();
   const auto stream = std::make_shared<Stream>();
   stream->pipe = pipe;
   const auto id = next_id_++;
   streams_[id] = stream;
   attach(*stream, settings);
-  pipe->take_written(tools_.lens, tools_.intent);
-  relief_.add(pipe);
+  if (expected) {
+    stream->file->losses()->add(expected->owed());
+  } else {
+    pipe->take_written(tools_.lens, tools_.intent);
+    relief_.add(pipe);
+  }
   stream->file->prepare();  // a failure shows at the first byte, or not at all
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;  // a line that isn't whole yet must not wake it for ever
@@ -240,12 +252,11 @@ void Carrier::relief_acted() {
 
 // --- what others ask ------------------------------------------------------------------------
 
-void Carrier::carry_all(Stream& stream, std::chrono::milliseconds limit) {
-  const auto until = std::chrono::steady_clock::now() + limit;
+void Carrier::carry_all(Stream& stream, Clock::time_point until) {
   do {
     const auto carried = stream.file->carry(*stream.pipe, true);
     if (carried != Carried::moved && carried != Carried::partly) return;
-  } while (std::chrono::steady_clock::now() < until);
+  } while (Clock::now() < until);
 }
 
 std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSettings& settings,
@@ -254,7 +265,7 @@ std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSe
   auto path = path_of(source, stream, settings);
   for (const auto& [id, open] : streams_) {
     if (open->pipe->source() != source || open->pipe->stream() != stream) continue;
-    carry_all(*open, kSettle);
+    carry_all(*open, Clock::now() + kSettle);
     path = open->file->path();
   }
   return attributed_tail(path, source, most);
@@ -263,8 +274,9 @@ std::string Carrier::tail(const LogSource& source, LogStream stream, const LogSe
 Result<void> Carrier::flush(const std::string& app, const LogSettings& settings,
                             std::uint32_t instances) {
   const Working working(*this);
+  const auto until = Clock::now() + kSettle;
   for (const auto& [id, stream] : streams_) {
-    if (stream->pipe->source().app == app) carry_all(*stream, kSettle);
+    if (stream->pipe->source().app == app) carry_all(*stream, until);
   }
   std::set<std::filesystem::path> paths;
   for (std::uint32_t instance = 0; instance < instances; ++instance) {
@@ -299,8 +311,9 @@ std::size_t Carrier::reopen() {
 
 void Carrier::finish() {
   const Working working(*this);
+  const auto until = Clock::now() + kFinish;
   for (const auto& [id, stream] : streams_) {
-    carry_all(*stream, kSettle);
+    carry_all(*stream, until);
     relief_.remove(stream->pipe);
   }
   ready_.clear();

@@ -14,6 +14,7 @@
 #include <zstd.h>
 
 #include "common/log_index.hpp"
+#include "daemon/logs/rotated_files.hpp"
 #include "daemon/sys/fd.hpp"
 
 namespace dixis {
@@ -104,8 +105,7 @@ Result<void> finish(const Files& files, const struct stat& facts) {
 
 void replace_by_compressed(const std::filesystem::path& rotated, const std::atomic<bool>& ending) {
   const auto compressed = compressed_log(rotated);
-  auto unfinished = compressed;
-  unfinished += ".tmp";
+  const auto unfinished = unfinished_log(compressed);
   const bool made = compress_file(rotated, unfinished, ending).has_value() &&
                     std::rename(unfinished.c_str(), compressed.c_str()) == 0;
   if (!made) {

@@ -162,7 +162,7 @@ LogFile::Piece LogFile::piece_of(const LogPipe& pipe, std::span<const char> byte
   const bool fits = first_line(bytes) <= room() || end_ == 0;
   const bool endless = !at_line_start && room() == 0 && end_ > settings_.max_size + kPipeBytes;
   if (endless || (at_line_start && end_ > 0 && (!fits || too_old()))) rotate();
-  if (line_open_ && at_line_start) piece.own = "\n";
+  if (line_open_ && at_line_start) piece.own.push_back('\n');
   if (!piece.told.empty()) piece.own += gap_line(piece.told);
   if (text) {
     shape_text(piece, pipe, bytes, at_line_start);
@@ -203,7 +203,7 @@ void LogFile::shape_text(Piece& piece, const LogPipe& pipe, std::span<const char
 Carried LogFile::carry(LogPipe& pipe, bool all) {
   if (const int error = locate(); error != 0) {
     pipe.not_written({}, error);
-    return Carried::failed;
+    return after(error);
   }
   const Head head = look(pipe, all);
   if (head.lines.empty()) {
@@ -277,6 +277,11 @@ Carried LogFile::cut_short(LogPipe& pipe, const Piece& piece, std::size_t writte
   }
   pipe.not_written(source, error);
   tools_.intent.end();
+  return after(error);
+}
+
+/// On a full disk the oldest rotated file of the app makes room.
+Carried LogFile::after(int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
   return full && tools_.retention.free_oldest(app_) ? Carried::partly : Carried::failed;
 }

@@ -101,6 +101,7 @@ class LogFile {
   Carried write(LogPipe& pipe, const Piece& piece, std::span<const char> seen);
   void note(const LogPipe& pipe, const Piece& piece);
   Carried cut_short(LogPipe& pipe, const Piece& piece, std::size_t written, int error);
+  Carried after(int error);
   void arrived(LogPipe& pipe, const Piece& piece, std::size_t written);
 
   std::string app_;

@@ -66,6 +66,11 @@ void LogPipe::report_to(std::shared_ptr<Losses> losses, LogSettings::WhenFull wh
   may_drop_ = when_full == LogSettings::WhenFull::drop;
 }
 
+std::shared_ptr<Losses> LogPipe::losses() const {
+  const std::lock_guard lock(mutex_);
+  return losses_;
+}
+
 std::size_t LogPipe::look(const PipeLens& lens, std::span<char> into) {
   const std::lock_guard lock(mutex_);
   lose_in_flight(into.first(std::min(in_flight_, into.size())));
@@ -156,7 +161,7 @@ bool LogPipe::pressed(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!may_drop_ || !losses_) return false;
   if (dropping_) return true;
-  const bool waits = pipe_is_full(fd()) || (writers_are_gone(fd()) && bytes_in_pipe(fd()) > 0);
+  const bool waits = pipe_is_full(fd()) || (bytes_in_pipe(fd()) > 0 && writers_are_gone(fd()));
   if (!waits) {
     full_ = false;
   } else if (!full_) {

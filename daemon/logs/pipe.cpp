@@ -71,9 +71,9 @@ bool writers_are_gone(int read_end) {
 bool pipe_is_full(int read_end) {
   // Bytes don't tell: a page that a line didn't fit in counts as full. A write end does, while it
   // is open; the end of the last writer is seen again once it is closed.
+  if (bytes_in_pipe(read_end) == 0) return false;
   const UniqueFd write_end(::open(own_path(read_end).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-  return write_end && bytes_in_pipe(read_end) > 0 &&
-         (look(write_end.get(), POLLOUT) & POLLOUT) == 0;
+  return write_end && (look(write_end.get(), POLLOUT) & POLLOUT) == 0;
 }
 
 }  // namespace dixis

@@ -113,10 +113,16 @@ std::vector<KeptLog> surplus(const std::vector<KeptLog>& files, std::optional<st
   return out;
 }
 
+std::filesystem::path unfinished_log(std::filesystem::path compressed) {
+  return compressed += ".tmp";
+}
+
 void remove_rotated(const KeptLog& file) {
   const auto plain = rotated_log(file.log, file.number);
   ::unlink(plain.c_str());
-  ::unlink(compressed_log(plain).c_str());
+  const auto compressed = compressed_log(plain);
+  ::unlink(compressed.c_str());
+  ::unlink(unfinished_log(compressed).c_str());
   ::unlink(log_index(plain).c_str());
 }
 

@@ -28,6 +28,9 @@ std::vector<KeptLog> logs_in(const std::filesystem::path& directory);
 std::vector<KeptLog> surplus(const std::vector<KeptLog>& files, std::optional<std::uint32_t> keep,
                              std::optional<std::uint64_t> most_bytes);
 
+/// What a compressed log is called until it is whole.
+std::filesystem::path unfinished_log(std::filesystem::path compressed);
+
 /// Removes a rotated file in all its forms. Blocks on the disk.
 void remove_rotated(const KeptLog& file);
 

@@ -102,6 +102,7 @@ struct AppSpec {
   std::optional<ListenAddress> listen{};           ///< from `listen` or `port`
   bool no_port = false;                            ///< `port: none`
   std::uint32_t instances = 1;
+  std::optional<std::uint32_t> configured_instances{};  ///< where an operator has scaled it
   StartPolicy start{};
   StopPolicy stop{};
   RestartPolicy restart{};

@@ -66,6 +66,7 @@ function main(given) {
       channel = undefined;
       if (then) then();
       then = undefined;
+      if (adopted.length === 0) return;
       waiting = setTimeout(connect, RECONNECT_MS);
       waiting.unref();
     });
@@ -337,6 +338,8 @@ function main(given) {
     }
     tell();
   }
+
+  connect(); // so that dixisd knows: here is a Node program, and it may yet listen
 }
 
 if (process.env.DIXIS_LISTEN) {

@@ -80,10 +80,15 @@ struct Shared {
         into = value->get_bool();
       }
     };
+    state.present = true;
+    bool adopted = false;
+    flag("adopted", adopted);
     if (const auto* why = fields.if_contains("failure"); why && why->is_string()) {
       state.failure = std::string(why->get_string());
     }
-    flag("adopted", state.adopted);
+    // Every Node program of the tree connects; of those that take no socket nothing else counts.
+    if (!adopted) return changed.notify_all();
+    state.adopted = true;
     flag("joined", state.joined);
     flag("left", state.left);
     if (const auto* open = fields.if_contains("open"); open && open->is_int64()) {
@@ -91,7 +96,6 @@ struct Shared {
     }
     if (speaker != from) {
       speaker = from;
-      state.connected = true;
       tell();
     }
     changed.notify_all();
@@ -113,7 +117,6 @@ Task<void> listen_to(std::shared_ptr<Shared> shared, std::shared_ptr<Socket> soc
   --shared->connections;
   if (shared->speaker == socket) {
     shared->speaker.reset();
-    shared->state.connected = false;
     shared->changed.notify_all();
   }
 }

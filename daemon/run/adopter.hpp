@@ -31,7 +31,7 @@ std::filesystem::path adopter_program();
 
 /// What an adopter has said of itself.
 struct AdopterState {
-  bool connected = false;
+  bool present = false;   ///< a Node program of the generation has it
   bool adopted = false;   ///< a server of it answers at the proof socket
   bool joined = false;    ///< takes connections from the held socket
   bool left = false;      ///< takes no further ones

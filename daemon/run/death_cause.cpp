@@ -27,7 +27,8 @@ int number_of(const std::string& name) {
 }
 
 bool is_fault(int signal) {
-  constexpr std::array<int, 7> kFaults = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGXCPU, SIGXFSZ};
+  constexpr std::array<int, 7> kFaults = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                          SIGSYS,  SIGXCPU, SIGXFSZ};
   return std::find(kFaults.begin(), kFaults.end(), signal) != kFaults.end();
 }
 
@@ -63,7 +64,8 @@ class CauseFinder {
     return true;
   }
 
-  // --- memory -------------------------------------------------------------------------------------
+  // --- memory
+  // -------------------------------------------------------------------------------------
 
   /// The kernel names whom it killed for memory, and whose limit was reached. Its counter in the
   /// app's own cgroup tells too, where the log holds back.
@@ -113,11 +115,15 @@ class CauseFinder {
   void out_of_own_memory() {
     death_.cause = Cause::oom_app;
     if (ended_.memory != nullptr) {
-      death_.detail = oom_words(*ended_.memory, ended_.memory->kills());
+      death_.detail =
+          oom_words(*ended_.memory,
+                    // The kernel's log told of one; the counter may have gone with its group.
+                    std::max<std::uint64_t>(1, ended_.memory->kills()));
     }
   }
 
-  // --- signals ------------------------------------------------------------------------------------
+  // --- signals
+  // ------------------------------------------------------------------------------------
 
   const SeenSignal* signal_to_leader(int signal) const {
     return seen_.latest_signal(ended_.begun_ms, [&](const SeenSignal& one) {
@@ -132,8 +138,8 @@ class CauseFinder {
       death_.detail = "the kernel";
       return;
     }
-    const bool itself = one.sent.sender == one.sent.target ||
-                        (one.sender && one.sender->pid == ended_.pid);
+    const bool itself =
+        one.sent.sender == one.sent.target || (one.sender && one.sender->pid == ended_.pid);
     if (itself) {
       death_.cause = Cause::itself;
       return;
@@ -182,16 +188,22 @@ class CauseFinder {
     }
   }
 
+  /// To a process of its tree: of its session, or one whose killing was reported to it.
   const SeenSignal* signal_to_child(int signal) const {
-    return seen_.latest_signal(ended_.at_ms - kDelayMs, [&](const SeenSignal& one) {
-      return one.sent.signal == signal && one.target_session == ended_.pid &&
-             one.target_process != ended_.pid;
+    const auto since = ended_.at_ms - kDelayMs;
+    return seen_.latest_signal(since, [&](const SeenSignal& one) {
+      if (one.sent.signal != signal || one.target_process == ended_.pid) return false;
+      if (one.target_session == ended_.pid) return true;
+      return seen_.latest_signal(since, [&](const SeenSignal& report) {
+        return report.sent.signal == SIGCHLD && report.sent.sender == one.sent.target &&
+               (report.sent.target == ended_.pid || report.target_session == ended_.pid);
+      }) != nullptr;
     });
   }
 
-  Death& death_;            // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  Death& death_;           // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   const Sightings& seen_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  const Ended& ended_;      // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  const Ended& ended_;     // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
 };
 
 }  // namespace

@@ -19,8 +19,8 @@ struct Ended {
   std::int64_t begun_ms = 0;  ///< boot time of its start: what was seen before is another's
   std::int64_t at_ms = 0;     ///< boot time at which the end was noticed
   std::string cgroup{};       ///< its own, "/dixis.slice/dixis-web-0-1.scope"; empty: it had none
-  const OomAccount* memory = nullptr;   ///< of that cgroup; null: not counted
-  std::int64_t stop_timeout_ms = 0;     ///< how long it takes after a signal to end, at most
+  const OomAccount* memory = nullptr;       ///< of that cgroup; null: not counted
+  std::int64_t stop_timeout_ms = 0;         ///< how long it takes after a signal to end, at most
   std::optional<std::string> own_signal{};  ///< a verb sent what it died of: whose
 };
 

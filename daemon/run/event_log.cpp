@@ -47,8 +47,8 @@ std::optional<EventLine> line_of(const Event& event) {
     const bool wanted = event.death && asked_for(*event.death);
     return EventLine{wanted ? level::info : level::warn, text(event.message)};
   }
-  if (event.type == "warning" || event.type == "predecessor") {
-    return EventLine{level::warn, text(event.message)};
+  for (const auto* const type : {"warning", "stranger", "predecessor"}) {
+    if (event.type == type) return EventLine{level::warn, text(event.message)};
   }
   return std::nullopt;
 }

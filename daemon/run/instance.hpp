@@ -88,7 +88,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   void reserve_generations(std::uint64_t first) {
     slot_.next_generation = std::max(slot_.next_generation, first);
   }
-  /// What a predecessor noted of the slot; before anything is taken back (instance_memory.cpp).
+  /// What a predecessor noted of the slot; before anything is taken back (instance_slot.cpp).
   void remember(const SlotRecord& record);
   /// Goes on where that left a slot without a generation: its backoff, its failure.
   void take_up(Desired desired);
@@ -124,10 +124,14 @@ class Instance : public std::enable_shared_from_this<Instance> {
   };
   /// Replaces what serves without a gap (instance_reload.cpp).
   Task<Outcome> reload(VerbTicket ticket, ReloadOptions options, Report report);
+  /// Takes no further connections, and lets those that it has end; for one that is to go.
+  Task<void> drain_out(Report report);
   /// Why a reload to `next` would be a restart; nullopt: it isn't one, or nothing serves.
   std::optional<std::string> why_no_reload(const AppSpec& next) const;
   /// The instance that has the slot now: this one, or the one that has taken its place.
   std::shared_ptr<Instance> latest();
+  /// `heir` has the slot; before this one is adopted.
+  void retired_for(std::shared_ptr<Instance> heir) { heir_ = std::move(heir); }
   /// `heir` serves already: drains and stops this one, which a predecessor of the daemon left.
   Task<void> finish_retiring(std::shared_ptr<Instance> heir);
 
@@ -200,9 +204,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Result<void> open_adopter(Generation& generation);
   Task<Result<void>> prepare_sockets(std::shared_ptr<Generation> generation);
   Task<bool> prove_held(std::shared_ptr<Generation> generation);
-  bool has_taken(const Generation& generation,
-                 boost::asio::generic::stream_protocol::socket& caller,
-                 std::chrono::steady_clock::time_point begun) const;
+  Task<bool> has_taken(std::shared_ptr<Generation> generation,
+                       boost::asio::generic::stream_protocol::socket& caller);
   Task<bool> admit(std::shared_ptr<Generation> generation);
   Task<std::optional<std::string>> warm_up(std::shared_ptr<Generation> generation);
   static std::optional<std::string> private_socket(const Generation& generation);
@@ -282,10 +285,10 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<std::string> last_lines(std::uint64_t generation, int lines);
 
   // What outlives the daemon beside the processes (instance_keep.cpp).
-  std::string pipe_key(const char* stream, std::uint64_t generation) const;
+  std::string kept_key(const char* stream, std::uint64_t generation) const;
   void keep_pipes(std::uint64_t generation);
   bool resume_pipes(std::uint64_t generation);
-  void forget_pipes(std::uint64_t generation);
+  void forget_kept(std::uint64_t generation);
   Task<void> forget_carried_pipes(std::uint64_t generation);
 
   // Taking back (instance_adopt.cpp).

@@ -76,7 +76,7 @@ Task<void> Instance::archive(std::shared_ptr<Generation> generation) {
     const auto lines = co_await last_lines(generation->number, kLastLines);
     record.last_lines = lines_of(lines);
   }
-  forget_pipes(generation->number);
+  forget_kept(generation->number);
   last_record_ = record;
   services_.deaths.append(std::move(record));
 }

@@ -86,6 +86,7 @@ Task<void> Instance::launch(std::uint64_t number) {
     co_return;
   }
   generation_.reset();
+  forget_kept(number);
   last_failure_ = Failure{number, with_hint(ready.error()), false};
   publish({.type = "warning", .generation = number, .message = with_hint(ready.error())});
   apply(machine::LaunchFailed{number, with_hint(ready.error())});
@@ -162,7 +163,6 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
   const auto recorded = write_record(services_.runtime_directory, record);
   if (!recorded) {
     co_await discard(std::move(*child));
-    forget_pipes(generation->number);
     co_return recorded.error();
   }
   fault::point("gated");
@@ -179,7 +179,6 @@ Task<Result<void>> Instance::spawn_generation(std::shared_ptr<Generation> genera
     forget_death(*generation);
     co_await discard(std::move(*child));
     remove_record(services_.runtime_directory, spec_.name, number_, generation->number);
-    forget_pipes(generation->number);
     co_return Error{"cannot start " + label() + ": " + dixis::describe(*failure, child_request)};
   }
   generation->process = std::move(child->process);

@@ -36,14 +36,16 @@ Result<void> Instance::open_notify_socket(Generation& generation) {
       notify_socket_file(services_.runtime_directory, spec_.name, number_, generation.number);
   const auto& user = generation.plan.credentials;
   notify_socket_.reset();  // it removes its file when it goes: before there is the next one
-  auto socket = NotifySocket::open(services_.loop, file, user ? user->uid : ::geteuid(),
-                                   user ? user->gid : ::getegid(),
-                                   [weak = weak_from_this()](const Notification& said) {
-                                     if (const auto self = weak.lock())
-                                       self->spawn(self->hear(said));
-                                   });
+  const auto key = kept_key("notify", generation.number);
+  auto socket = NotifySocket::open(
+      services_.loop, file, user ? user->uid : ::geteuid(), user ? user->gid : ::getegid(),
+      [weak = weak_from_this()](const Notification& said) {
+        if (const auto self = weak.lock()) self->spawn(self->hear(said));
+      },
+      services_.keeper.find(key));
   if (!socket) return socket.error();
   notify_socket_ = std::move(*socket);
+  services_.keeper.put(key, notify_socket_->descriptor());
   generation.plan.environment["NOTIFY_SOCKET"] = file.string();
   if (notify->watchdog) {
     const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(spec->interval);

@@ -81,12 +81,14 @@ void Instance::hand_over(const InstancePtr& heir) {
   successor_.reset();
   heir->beside_ = false;
   heir->leaving_ = shared_from_this();
+  services_.sockets.set_live(heir->spec_, number_, true);  // the old one may have died meanwhile
   heir->slot_.next_generation = std::max(heir->slot_.next_generation, slot_.next_generation);
   set_spec(without_restarts(spec_));
   auto record = record_of(*generation_);
   record.phase = Phase::stopping;
   record.pending_verb = "reload";
   write_record(services_.runtime_directory, record);
+  heir->note_slot();
   changed_.notify_all();
 }
 
@@ -110,6 +112,14 @@ Task<std::int64_t> Instance::drain(std::function<bool()> goes_on, Report report)
     co_await adopter.changed().wait(std::min(left, Milliseconds(1000)));
   }
   co_return generation->death ? 0 : adopter.state().open;
+}
+
+Task<void> Instance::drain_out(Report report) {
+  const auto self = shared_from_this();
+  services_.sockets.set_live(spec_, number_, false);
+  const auto goes_on = [self] { return !self->slot_.halted; };
+  auto draining = drain(goes_on, report);
+  co_await std::move(draining);
 }
 
 /// Drains it and stops it. Its place has been taken.

@@ -9,6 +9,7 @@
 namespace dixis {
 
 void Instance::note_slot() {
+  if (beside_ || heir_) return;  // the slot is another's
   auto record = to_record(slot_);
   record.app = spec_.name;
   record.instance = number_;

@@ -1,4 +1,5 @@
 // The sockets that dixisd holds for a generation: handed over, proven, joined, left.
+#include <algorithm>
 #include <chrono>
 #include <unistd.h>
 
@@ -62,6 +63,27 @@ Task<bool> has_mark(Worker& worker, std::string mark, pid_t process) {
   co_return facts && facts->tree_mark == mark;
 }
 
+/// Whether a process of the tree holds the socket. Worker only.
+bool holds(const TreeKey& tree, std::uint64_t inode) {
+  std::vector<pid_t> members;
+  for (const auto& member : tree_members(read_process_table(true), tree)) {
+    members.push_back(member.pid);
+  }
+  return !socket_holders(inode, members).empty();
+}
+
+/// Begins a connection; whether it comes about shows later.
+void connect_to(const HeldAddress& held, asio::generic::stream_protocol::socket& caller) {
+  const bool anywhere = held.host.empty() || held.host == "0.0.0.0";
+  const auto address = asio::ip::make_address(anywhere ? "127.0.0.1" : held.host);
+  const asio::ip::tcp::endpoint to(address, held.port);
+  boost::system::error_code error;
+  caller.open(asio::generic::stream_protocol(address.is_v6() ? AF_INET6 : AF_INET, IPPROTO_TCP),
+              error);
+  caller.non_blocking(true, error);
+  caller.connect(asio::generic::stream_protocol::endpoint(to), error);
+}
+
 }  // namespace
 
 Result<void> Instance::open_adopter(Generation& generation) {
@@ -118,7 +140,6 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
   const auto proving = [&] {
     return runs(number) && slot_.current->phase == machine::Phase::proving;
   };
-  const auto begun = std::chrono::steady_clock::now();
   asio::generic::stream_protocol::socket caller(services_.loop);
   if (!generation->adopter) {
     not_proven(*generation, "not proven: there is no channel to it", Cause::adopter);
@@ -139,7 +160,13 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
       co_return true;
     }
     // Beside another one it would be that one who takes them.
-    if (!beside_ && has_taken(*generation, caller, begun)) {
+    bool taken = false;
+    if (!beside_) {
+      auto looking = has_taken(generation, caller);
+      taken = co_await std::move(looking);
+    }
+    if (!proving()) co_return false;
+    if (taken) {
       generation->took = Took::itself;
       generation->found_at = spec_.listen;
       step_done(*generation, "listening");
@@ -151,28 +178,31 @@ Task<bool> Instance::prove_held(std::shared_ptr<Generation> generation) {
   co_return false;
 }
 
-/// Whether it takes connections from the held socket without an adopter: one of ours was accepted,
-/// and nobody but its tree could do that. Of a Unix socket only its life can tell.
-bool Instance::has_taken(const Generation& generation,
-                         asio::generic::stream_protocol::socket& caller,
-                         std::chrono::steady_clock::time_point begun) const {
-  const auto& spec = generation.held;
-  std::size_t tcp = 0;
-  while (tcp < spec.size() && spec[tcp].is_unix()) ++tcp;
-  if (tcp == spec.size()) return std::chrono::steady_clock::now() - begun > spec_.start.stable;
-  if (!caller.is_open()) {
-    std::string host = spec[tcp].host;
-    if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
-    const auto address = asio::ip::make_address(host);
-    const asio::ip::tcp::endpoint to(address, spec[tcp].port);
-    boost::system::error_code error;
-    caller.open(asio::generic::stream_protocol(address.is_v6() ? AF_INET6 : AF_INET, IPPROTO_TCP),
-                error);
-    caller.non_blocking(true, error);
-    caller.connect(asio::generic::stream_protocol::endpoint(to), error);
-    return false;  // it is on its way
+/// Whether it takes connections from the held socket without an adopter: one of ours has to have
+/// been accepted by a process of its tree. Of a Unix socket only its life can tell.
+Task<bool> Instance::has_taken(std::shared_ptr<Generation> generation,
+                               asio::generic::stream_protocol::socket& caller) {
+  const auto& held = generation->held;
+  const auto tcp = std::find_if(held.begin(), held.end(),
+                                [](const HeldAddress& address) { return !address.is_unix(); });
+  const bool settled =
+      boottime_ms() - generation->exec_ms.value_or(boottime_ms()) > spec_.start.stable.count();
+  if (tcp == held.end()) co_return settled;
+  // Beside others it gets no connection until it is let in; and an adopter would have told by then.
+  if (shares_port() && settled && !generation->adopter->state().present) {
+    services_.sockets.set_live(spec_, number_, true);
   }
-  return was_accepted(caller.native_handle());
+  if (!caller.is_open()) {
+    connect_to(*tcp, caller);
+    co_return false;  // it is on its way
+  }
+  const auto inode = accepted_inode(caller.native_handle());
+  if (inode == 0) co_return false;
+  auto look = [inode, tree = generation->tree] { return holds(tree, inode); };
+  const bool own = co_await services_.proc_worker.run(std::move(look));
+  boost::system::error_code ignored;
+  if (!own) caller.close(ignored);  // another instance has it: the next one may come here
+  co_return own;
 }
 
 /// Lets a proven generation take connections. From here on it serves, and the record says so first:

@@ -17,9 +17,8 @@ void keep(std::deque<T>& all, T one) {
 
 template <class T, class Fits>
 const T* latest(const std::deque<T>& all, std::int64_t since_ms, const Fits& fits) {
-  const auto found = std::find_if(all.rbegin(), all.rend(), [&](const T& one) {
-    return one.at_ms >= since_ms && fits(one);
-  });
+  const auto found = std::find_if(all.rbegin(), all.rend(),
+                                  [&](const T& one) { return one.at_ms >= since_ms && fits(one); });
   return found == all.rend() ? nullptr : &*found;
 }
 
@@ -52,8 +51,8 @@ std::optional<int> Sightings::end_of(pid_t leader, std::int64_t since_ms) const 
   return found->second.status;
 }
 
-const OomKill* Sightings::latest_oom_kill(
-    std::int64_t since_ms, const std::function<bool(const OomKill&)>& fits) const {
+const OomKill* Sightings::latest_oom_kill(std::int64_t since_ms,
+                                          const std::function<bool(const OomKill&)>& fits) const {
   return latest(kills_, since_ms, fits);
 }
 

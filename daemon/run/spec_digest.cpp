@@ -25,16 +25,16 @@ std::string spec_digest(const AppSpec& spec) {
     limits.push_back(boost::json::array{limit.resource, limit.value});
   }
   boost::json::object all{{"command", json::write(spec.command)},
-                                {"cwd", spec.cwd.string()},
-                                {"user", json::write(spec.user)},
-                                {"group", json::write(spec.group)},
-                                {"umask", spec.umask},
-                                {"nice", spec.nice},
-                                {"path", json::write(spec.path)},
-                                {"env", json::write(spec.env)},
-                                {"env_file", std::move(env_files)},
-                                {"port", listen_of(spec)},
-                                {"limits", std::move(limits)}};
+                          {"cwd", spec.cwd.string()},
+                          {"user", json::write(spec.user)},
+                          {"group", json::write(spec.group)},
+                          {"umask", spec.umask},
+                          {"nice", spec.nice},
+                          {"path", json::write(spec.path)},
+                          {"env", json::write(spec.env)},
+                          {"env_file", std::move(env_files)},
+                          {"port", listen_of(spec)},
+                          {"limits", std::move(limits)}};
   boost::json::array held;
   for (const auto& address : spec.held) held.emplace_back(to_text(address));
   if (!held.empty()) all["listen"] = std::move(held);

@@ -55,7 +55,8 @@ std::vector<Stranger> find_strangers(const std::vector<pid_t>& pids, const Home&
   for (const pid_t pid : pids) {
     const auto program = program_of(pid);
     if (!program) continue;
-    if (auto why = why_stranger(*program, home)) out.push_back({pid, program->exe, std::move(*why)});
+    if (auto why = why_stranger(*program, home))
+      out.push_back({pid, program->exe, std::move(*why)});
   }
   return out;
 }

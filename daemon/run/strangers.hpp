@@ -9,16 +9,17 @@ namespace dixis {
 
 /// What belongs to an app: its interpreter, or its binary, and its directory.
 struct Home {
-  std::string leader_exe{};   ///< /proc/LEADER/exe; empty: unknown
-  std::string executable{};   ///< what was started, symlinks followed; empty: unknown
-  std::string directory{};    ///< its cwd, symlinks followed
+  std::string leader_exe{};  ///< /proc/LEADER/exe; empty: unknown
+  std::string executable{};  ///< what was started, symlinks followed; empty: unknown
+  std::string directory{};   ///< its cwd, symlinks followed
 };
 
 /// An executable as the kernel names it.
 struct Program {
-  std::string exe{};            ///< /proc/PID/exe
-  bool deleted = false;         ///< its file is gone, or was replaced
-  std::string open_directory{}; ///< the directory above it that everybody may write to; empty: none
+  std::string exe{};     ///< /proc/PID/exe
+  bool deleted = false;  ///< its file is gone, or was replaced
+  std::string
+      open_directory{};  ///< the directory above it that everybody may write to; empty: none
 };
 
 /// Why the program is a stranger in that app; nullopt: it belongs there. Pure.

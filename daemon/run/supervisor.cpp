@@ -22,7 +22,8 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
       config(std::move(loaded)),
       services(loop, directories),
       started_ms(boottime_ms()),
-      operations(directories.runtime, services.boot) {
+      operations(directories.runtime, services.boot),
+      scales(services.state_worker, directories.state) {
   services.restart_for_build = [this](const InstancePtr& slot, const std::string& why) {
     restart_for_build(slot, why);
   };
@@ -31,6 +32,8 @@ Supervisor::Impl::Impl(asio::io_context& loop, Directories where, Config loaded)
     restart_for_memory(slot, why);
   };
   services.witness.on_program([this](pid_t pid, pid_t leader) { program_started(pid, leader); });
+  if (const auto damaged = scales.load()) spdlog::warn("{}", *damaged);
+  scales.apply(config);
   for (const auto& [name, spec] : config.apps) add_app(spec);
 }
 
@@ -123,7 +126,9 @@ Task<void> Supervisor::Impl::adopt_record(GenerationRecord record, std::uint64_t
   }
   if (instance) instance->record_lost(record);
   const TreeKey orphans{record.tree_mark, 0, 0, record.cgroup};
-  const auto lost_by = record.phase != Phase::gated ? instance : nullptr;
+  // One that was being proven beside it is nobody's loss.
+  const bool served = record.phase != Phase::gated && record.generation == serving;
+  const auto lost_by = served ? instance : nullptr;
   strays.push_back({record, orphans, machine::kOrphanGrace, lost_by});
 }
 
@@ -170,11 +175,11 @@ Task<void> Supervisor::Impl::take_back() {
   }
   for (const auto& record : others) co_await adopt_record(record, number_of(record), strays);
   take_up_slots(strays);
+  if (!records.reports.empty()) suspect_slots();
   services.keeper.drop_unclaimed();
   services.reaper.begin();  // what it holds of the predecessor's children is known now
   for (const auto& one : unfinished) reserve_generations(one);
-  asio::co_spawn(services.loop,
-                 boot(std::move(strays), std::move(unfinished), !records.reports.empty()),
+  asio::co_spawn(services.loop, boot(std::move(strays), std::move(unfinished)),
                  [](const std::exception_ptr& error) {
                    if (error) std::rethrow_exception(error);
                  });
@@ -194,17 +199,19 @@ void Supervisor::Impl::take_up_slots(const std::vector<Stray>& strays) {
 
 /// Starts what shall be up, after what could still hold its ports is gone, and goes on with what
 /// the predecessor had under way.
-Task<void> Supervisor::Impl::boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished,
-                                  bool damaged) {
+Task<void> Supervisor::Impl::boot(std::vector<Stray> strays,
+                                  std::vector<KnownOperation> unfinished) {
   for (const auto& stray : strays) {
     co_await end_stray(services.trees, services.reaper, stray.tree, stray.grace);
     forget(stray.record);
+  }
+  co_await hold_sockets();
+  for (const auto& stray : strays) {
     if (!stray.lost_by || stray.lost_by->slot().current) continue;
     stray.lost_by->note_lost(stray.record.generation, stray.record.phase == Phase::online,
                              desired_of(*stray.lost_by));
   }
-  co_await hold_sockets();
-  co_await begin_boot(damaged);
+  begin_boot();
   for (const auto& one : unfinished) resume(one);
 }
 
@@ -229,16 +236,30 @@ Task<void> Supervisor::Impl::hold_sockets() {
   }
 }
 
-Task<void> Supervisor::Impl::begin_boot(bool damaged) {
-  auto all = resolve_targets(apps, {});
+void Supervisor::Impl::suspect_slots() {
+  for (const auto& target : resolve_targets(apps, {})) {
+    if (!target.instance->slot().current) suspects.insert(target.instance);
+  }
+}
+
+/// Whether processes with the slot's mark live without a record.
+Task<bool> Supervisor::Impl::held_back(InstancePtr instance) {
+  bool held = false;
+  if (suspects.contains(instance)) {
+    auto looking = instance->held_back();
+    held = co_await std::move(looking);
+    if (!held) suspects.erase(instance);
+  }
+  co_return held;
+}
+
+void Supervisor::Impl::begin_boot() {
   std::vector<Target> targets;
-  for (auto& target : all) {
+  for (auto& target : resolve_targets(apps, {})) {
     const auto& slot = target.instance->slot();
     const bool goes_on =
         slot.current || slot.state == State::backoff || slot.state == State::failed;
     if (goes_on || desired_of(*target.instance) == Desired::down) continue;
-    const auto instance = target.instance;
-    if (damaged && co_await instance->held_back()) continue;
     // Before any of them begins: those that come later wait for these.
     target.instance->expect_start(true);
     targets.push_back(std::move(target));

@@ -135,6 +135,11 @@ class Supervisor {
   bool knows(const std::string& operation) const;
   /// What became of it.
   std::optional<KnownOperation> operation(const std::string& id) const;
+  /// Whether it is an app's name, and not a glob, a tag or one instance.
+  bool is_app(const std::string& name) const;
+  /// Another number of instances of an app that there is, until the configuration says otherwise.
+  OperationPtr scale(const std::string& app, std::uint32_t instances, Caller caller);
+
   /// Replaces without a gap. `or_restart`: an app that can't be is restarted.
   OperationPtr reload(Targets targets, bool or_restart, Caller caller);
 

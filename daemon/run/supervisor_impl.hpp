@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/run/handover.hpp"
+#include "daemon/run/scales.hpp"
 #include "daemon/run/services.hpp"
 #include "daemon/run/supervisor.hpp"
 #include "daemon/run/targets.hpp"
@@ -29,11 +30,14 @@ struct Supervisor::Impl {
   std::optional<std::string> predecessor{};
   std::uint64_t next_operation = 1;
   bool ending = false;
-  Throttle loads{1};                ///< one at a time
+  Throttle loads{1};  ///< one at a time
+  /// Slots without a record after one couldn't be read: nothing is started beside what may live.
+  std::set<InstancePtr> suspects{};
   std::set<std::string> leaving{};  ///< apps that a load takes away: nothing starts them any more
   std::map<std::string, std::weak_ptr<Throttle>>
       config_turns{};  ///< one change of an app at a time
   Notifier shutdown_request{};
+  Scales scales;
   std::vector<std::weak_ptr<Instance>> beside{};  ///< generations without a slot of their own
 
   /// What is remembered of the last look at /proc, for CPU in percent.
@@ -61,8 +65,10 @@ struct Supervisor::Impl {
   Task<void> adopt_record(GenerationRecord record, std::uint64_t serving,
                           std::vector<Stray>& strays);
   Task<void> hold_sockets();
-  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished, bool damaged);
-  Task<void> begin_boot(bool damaged);
+  Task<void> boot(std::vector<Stray> strays, std::vector<KnownOperation> unfinished);
+  void suspect_slots();
+  Task<bool> held_back(InstancePtr instance);
+  void begin_boot();
   void recall_slots();
   void take_up_slots(const std::vector<Stray>& strays);
   Task<bool> runs_still(GenerationRecord record);
@@ -138,6 +144,13 @@ struct Supervisor::Impl {
   Task<Result<std::string>> probe_candidate(int image, Handover handover);
   Task<void> quiesce();
   std::vector<std::string> arguments(const std::filesystem::path& program) const;
+
+  // Scaling (supervisor_scale.cpp).
+  OperationPtr scale(const std::string& app, std::uint32_t instances, Caller caller);
+  Task<void> carry_out_scale(OperationPtr operation, std::string app, std::uint32_t instances,
+                             Caller caller);
+  Task<Outcome> change_scale(std::string app, std::uint32_t instances, Caller caller,
+                             Instance::Report report, VerbResult& result);
 
   // Configuration.
   Task<LoadReport> load(std::filesystem::path file, bool dry_run, Caller caller,

@@ -92,6 +92,7 @@ Task<LoadReport> Supervisor::Impl::load(std::filesystem::path file, bool dry_run
     // What came now would be nobody's to stop.
     report.problems.push_back({.file = file.string(), .message = "not loaded: dixisd is ending"});
   } else if (loaded.ok()) {
+    scales.apply(loaded.config);
     report.plan = make_plan(apps, loaded.config);
     if (!dry_run) {
       directories.config_file = file;
@@ -299,6 +300,7 @@ Task<Outcome> Supervisor::Impl::resize(AppSpec spec, Caller caller, Instance::Re
   while (app.instances.size() > spec.instances) {
     const auto slot = app.instances.back();
     app.instances.pop_back();
+    co_await slot->drain_out(report);
     Target target{slot, true, false};
     const auto nobody = successors_of({});
     const auto stopped = co_await stop_one(std::move(target), nobody, reason, report);

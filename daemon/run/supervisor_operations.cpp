@@ -22,7 +22,8 @@ Caller caller_of(const OperationRecord& record) {
 }
 
 bool changes_configuration(const OperationRecord& record) {
-  return record.verb != "start" && record.verb != "stop" && record.verb != "restart";
+  return record.verb != "start" && record.verb != "stop" && record.verb != "restart" &&
+         record.verb != "reload";
 }
 
 Desired desired_by(const OperationRecord& record) {
@@ -157,10 +158,14 @@ Task<Outcome> Supervisor::Impl::resume_one(Target target, OperationRecord record
 
 Task<Outcome> Supervisor::Impl::resume_restart(Target target, machine::Reason reason, bool force,
                                                std::uint64_t first, Instance::Report report) {
-  const auto instance = target.instance;
+  const auto instance = target.instance->latest();
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
+    co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
+  }
   const Instance::RestartOptions options{std::move(reason), force, {}};
   VerbLane::Body body = [instance, options, first, report](VerbTicket ticket) {
-    return instance->finish_restart(std::move(ticket), options, first, report);
+    return instance->latest()->finish_restart(std::move(ticket), options, first, report);
   };
   co_return co_await in_lane(instance, VerbKind::restart, false, report, std::move(body));
 }

@@ -114,12 +114,9 @@ Task<Outcome> Supervisor::Impl::resume_reload(Target target, machine::Reason rea
   const bool serves = slot.current && slot.current->phase == machine::Phase::serving;
   if (serves && slot.current->generation >= first) {
     const auto status = target.instance->status(Desired::up);
-    co_return Outcome{status.app,
-                      status.instance,
-                      true,
-                      "reloaded, and taken back by a new dixisd",
-                      status.pid,
-                      status.generation};
+    co_return Outcome{status.app, status.instance,
+                      true,       "reloaded, and taken back by a new dixisd",
+                      status.pid, status.generation};
   }
   Instance::ReloadOptions options;
   options.reason = std::move(reason);
@@ -154,6 +151,7 @@ void Supervisor::Impl::retire_record(GenerationRecord record, Process process) {
   const auto old = std::make_shared<Instance>(services, app->second.spec, record.instance);
   record.phase = Phase::online;
   beside.push_back(old);
+  old->retired_for(heir);
   old->adopt(record, std::move(process), Desired::up);
   boost::asio::co_spawn(services.loop, old->finish_retiring(heir),
                         [](const std::exception_ptr& error) {

@@ -228,6 +228,11 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
                         "ended early: a stop was asked for"};
     }
   }
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
+    instance->expect_start(false);
+    co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
+  }
   VerbLane::Body body = [instance, caller, report](VerbTicket ticket) {
     return instance->latest()->start(std::move(ticket), caller, report);
   };
@@ -316,6 +321,10 @@ Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOpti
                                             Instance::Report report) {
   const auto instance = target.instance->latest();
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
+    co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
+  }
   const bool joinable = !options.new_spec;
   VerbLane::Body body = [instance, options, report](VerbTicket ticket) {
     return instance->latest()->restart(std::move(ticket), options, report);

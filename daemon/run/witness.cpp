@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <set>
 #include <unistd.h>
 #include <utility>
@@ -39,9 +40,7 @@ struct Witness::Impl : std::enable_shared_from_this<Witness::Impl> {
   void take(const SignalSent& sent, std::int64_t at_ms);
   void take(const ThreadEnded& ended, std::int64_t at_ms);
   void take(const ProgramStarted& started, std::int64_t at_ms) const;
-  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) {
-    seen.note_loss(boottime_ms());
-  }
+  void take(const RecordsLost& /*lost*/, std::int64_t /*at_ms*/) { seen.note_loss(boottime_ms()); }
   bool is_ours(pid_t process, pid_t session) const;
 
   asio::io_context& loop;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
@@ -71,7 +70,8 @@ void Witness::Impl::take(const SignalSent& sent, std::int64_t at_ms) {
   const bool gone = one.target_process == 0 && one.target_session == 0;
   if (!gone && !is_ours(one.target_process, one.target_session)) return;
   constexpr int kByKernel = 128;
-  if (sent.code != kByKernel) one.sender = find_sender(sent.sender, at_ms);
+  if (sent.code != kByKernel && sent.signal != SIGCHLD)
+    one.sender = find_sender(sent.sender, at_ms);
   seen.note(std::move(one));
 }
 
@@ -165,8 +165,7 @@ Task<void> Witness::open() {
   if (trace) {
     self->seen.blind.clear();
     self->sees_ends = trace->sees_ends;
-    self->pipe =
-        std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
+    self->pipe = std::make_shared<WatchedFd>(self->loop.get_executor(), std::move(trace->pipe));
     while (!self->take_records()) co_await asio::post(asio::use_awaitable);
     asio::co_spawn(self->loop, Impl::follow_trace(self), asio::detached);
   } else {
@@ -207,7 +206,8 @@ void Witness::watch(pid_t leader) {
 }
 
 void Witness::forget(pid_t leader) {
-  // The kernel's list is brought up to date with the next one: the number of a dead one does no harm.
+  // The kernel's list is brought up to date with the next one: the number of a dead one does no
+  // harm.
   impl_->leaders.erase(leader);
   impl_->seen.forget_end(leader);
 }

@@ -29,6 +29,7 @@ constexpr std::array kMethods{
     Method{kSupervisor, "Restart", handlers::restart},
     Method{kSupervisor, "Follow", handlers::follow_operation},
     Method{kSupervisor, "Reload", handlers::reload},
+    Method{kSupervisor, "Scale", handlers::scale},
     Method{kSupervisor, "Signal", handlers::signal},
     Method{kSupervisor, "Subscribe", handlers::subscribe},
     Method{kSupervisor, "Logs", handlers::logs},

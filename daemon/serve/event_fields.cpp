@@ -21,6 +21,7 @@ constexpr std::array kCatalogue{
     Catalogued{"unhealthy", "41551687e4e446669fc1d6b2dd4bf480"},
     Catalogued{"failed", "ba998488599943769b32ad82d4c86a32"},
     Catalogued{"stopped", "77874bab7fa049cf87304388c4fb2248"},
+    Catalogued{"stranger", "ffc8b06c8fb94c6591fcc085f7e398cf"},
     Catalogued{"verb", "2e205b7092bd43bfaa0444965be41912"},
     Catalogued{"config", "a7a9357055ab4baa8bbb6e53d455a348"},
     Catalogued{"predecessor", "91224b2d46ad4588a0c5613f3c61e722"},

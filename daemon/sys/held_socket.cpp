@@ -194,13 +194,13 @@ void stop_listening(int socket) {
   if (is_listening(socket)) ::shutdown(socket, SHUT_RDWR);
 }
 
-bool was_accepted(int socket) {
+std::uint64_t accepted_inode(int socket) {
   Name own;
   Name peer;
   own.size = peer.size = sizeof own.storage;
   if (::getsockname(socket, reinterpret_cast<sockaddr*>(&own.storage), &own.size) != 0 ||
       ::getpeername(socket, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size) != 0) {
-    return false;
+    return 0;
   }
   DiagRequest request{};
   request.header.nlmsg_len = sizeof request;
@@ -218,17 +218,17 @@ bool was_accepted(int socket) {
   kernel.nl_family = AF_NETLINK;
   if (!netlink || ::sendto(netlink.get(), &request, sizeof request, 0,
                            reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) {
-    return false;
+    return 0;
   }
   std::array<char, 1024> answer{};
   const auto got = ::recv(netlink.get(), answer.data(), answer.size(), MSG_DONTWAIT);
   nlmsghdr header{};
   inet_diag_msg message{};
-  if (got < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof message)) return false;
+  if (got < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof message)) return 0;
   std::memcpy(&header, answer.data(), sizeof header);
-  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) return false;
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) return 0;
   std::memcpy(&message, answer.data() + NLMSG_HDRLEN, sizeof message);
-  return message.idiag_inode != 0;  // what waits in the queue belongs to no file yet
+  return message.idiag_inode;  // what waits in the queue belongs to no file yet
 }
 
 std::uint64_t socket_inode(int socket) {

@@ -14,9 +14,10 @@ namespace dixis {
 struct OomKill {
   pid_t pid = 0;
   std::string comm{};
-  std::string killed_in{};            ///< the cgroup of the process
-  std::optional<std::string> limit_of{};  ///< the cgroup whose limit was reached; nullopt: the machine
-  std::int64_t at_ms = 0;             ///< since boot
+  std::string killed_in{};  ///< the cgroup of the process
+  std::optional<std::string>
+      limit_of{};          ///< the cgroup whose limit was reached; nullopt: the machine
+  std::int64_t at_ms = 0;  ///< since boot
 };
 
 /// One record of /dev/kmsg: "6,1234,5678901,-;oom-kill:constraint=…". nullopt: another one.

@@ -40,8 +40,9 @@ struct TreeKey {
 };
 
 /// The members of a tree in `table`, zombies and this very process excluded: by mark, by session,
-/// by descent; a look-up in the kernel's list of its cgroup is the caller's. Session and descent from the leader count only if the leader is in the table with
-/// the start time of the key (0: any); a number alone may be another's by now.
+/// by descent; a look-up in the kernel's list of its cgroup is the caller's. Session and descent
+/// from the leader count only if the leader is in the table with the start time of the key (0:
+/// any); a number alone may be another's by now.
 std::vector<ProcessFacts> tree_members(const std::vector<ProcessFacts>& table, const TreeKey& key);
 
 /// A table in which many trees are looked up: each costs what the tree costs, not the table.

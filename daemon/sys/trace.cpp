@@ -18,11 +18,12 @@ constexpr const char* kBufferKiB = "32";
 
 /// Signals that end who doesn't expect them. Faults (SIGSEGV and the like) only where a process
 /// sent them: some programs live on them; so do those that are used for all sorts of things.
-/// Result 1: ignored by the receiver.
+/// Result 1: ignored by the receiver. And SIGCHLD of who was killed: it tells whose child that was.
 constexpr const char* kSignals =
-    "result!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
+    "(result!=1&&(sig==9||sig==15||sig==1||sig==2||sig==3||sig==6||"
     "(code<=0&&code!=-2&&(sig==4||sig==7||sig==8||sig==11||sig==24||sig==25||sig==31))||"
-    "(code==0&&(sig==5||sig==10||sig==12||sig==13||sig==14)))";
+    "(code==0&&(sig==5||sig==10||sig==12||sig==13||sig==14))))||"
+    "(sig==17&&(code==2||code==3))";
 
 /// Where distributions install programs; what starts from there is nothing to look at.
 constexpr const char* kPrograms =
@@ -69,8 +70,8 @@ std::string filter_of(const std::vector<pid_t>& pids) {
 /// A probe at do_exit: unlike syscalls:sys_enter_exit_group it sees signals too, and doesn't send
 /// every system call of the machine through the kernel's slow path.
 bool watch_exits(const std::string& name) {
-  const std::string probe = "p:" + group_of(name) + "/" + std::string(kThreadEndedEvent) +
-                            " do_exit code=$arg1:s32";
+  const std::string probe =
+      "p:" + group_of(name) + "/" + std::string(kThreadEndedEvent) + " do_exit code=$arg1:s32";
   // An error may mean that a predecessor's is there.
   [[maybe_unused]] const auto made = write_text(kTracing + "/kprobe_events", probe, O_APPEND);
   const std::string directory = ends_directory(name);

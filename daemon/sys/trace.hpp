@@ -14,8 +14,8 @@
 namespace dixis {
 
 struct Trace {
-  UniqueFd pipe{};       ///< trace_pipe, non-blocking: lines for parse_trace_line()
-  std::string name{};    ///< "dixis-0123456789abcdef"
+  UniqueFd pipe{};         ///< trace_pipe, non-blocking: lines for parse_trace_line()
+  std::string name{};      ///< "dixis-0123456789abcdef"
   bool sees_ends = false;  ///< whether the kernel has probes (CONFIG_KPROBE_EVENTS)
 };
 

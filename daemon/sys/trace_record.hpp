@@ -15,7 +15,7 @@ struct SignalSent {
   pid_t sender = 0;           ///< the thread that sent it; for code 128, that in which it arose
   std::string sender_comm{};  ///< empty if the kernel didn't keep it
   int signal = 0;
-  int code = 0;  ///< si_code: 0 kill(2), -6 tgkill(2), 128 the kernel
+  int code = 0;      ///< si_code: 0 kill(2), -6 tgkill(2), 128 the kernel
   pid_t target = 0;  ///< a thread; the leader's where a process was meant
   std::string target_comm{};
 };

@@ -33,7 +33,7 @@ def prepare(packages: list[str]) -> Path:
             with tempfile.TemporaryDirectory(prefix="new-", dir=base) as new:
                 subprocess.run(
                     ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}",
-                     "--aptopt=Acquire::Languages none", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
+                     "--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
                      "--customize-hook=rm -f \"$1\"/etc/dpkg/dpkg.cfg.d/*", "bookworm", f"{new}/root"],
                     check=True, stdin=subprocess.DEVNULL, timeout=600,
                 )  # fmt: skip

@@ -8,6 +8,7 @@ import yaml
 from lib import kernel
 from lib.daemon import FIXTURES
 from lib.records import Records
+from lib.varlink import Varlink
 
 
 def reason_not_to_run() -> str:
@@ -33,6 +34,10 @@ class Supervised:
 
     def ctl(self, *words, **options):
         return self.run("dixisctl", *words, **options)
+
+    def varlink(self) -> Varlink:
+        """From out here, as root."""
+        return Varlink(f"/proc/{self.leader}/root/run/dixis/control.sock")
 
     def row(self, app: str) -> dict:
         [row] = json.loads(self.ctl("--json", "list", app, expect=None).stdout)

@@ -39,7 +39,6 @@ def test_entries_about_an_app_are_its_scope_s_too(machine):
 
 
 def test_an_event_is_explained_by_the_catalogue(machine):
-    machine.run("journalctl", "--update-catalog")
     machine.ctl("restart", "web")
     [death] = await_entries(machine, "APP=web", "EVENT=death", "CAUSE=verb", "--lines=1")
     told = machine.run("journalctl", "--catalog", "--no-pager", f"--cursor={death['__CURSOR']}", "--lines=1").stdout

@@ -95,6 +95,8 @@ def test_install_enables_and_starts(machine):
         assert machine.run("systemctl", "is-enabled", unit).stdout == "enabled\n"
     machine.ctl("ping")
     assert re.search(r"^dixis:", (machine.root / "etc/group").read_text(), re.M)
+    # Its trigger in systemd's own package has read the catalogue.
+    assert "A process of @APP@ has ended" in machine.run("journalctl", "--dump-catalog").stdout
     assert machine.run("systemd-analyze", "verify", "--man=no", "dixisd.service", "dixisd.socket").stderr == ""
 
 
@@ -192,8 +194,16 @@ def test_installed_again_it_remembers(machine):
 
 
 def test_purge_leaves_nothing(machine):
+    """Not even what a daemon that can't start any more has left running."""
+    machine.ctl("start", "all")
+    pids = machine.app_pids()
     machine.write("/etc/dixis/apps.d/more.yaml", "apps: {}\n")
+    machine.write("/etc/dixis/dixis.yaml", "apps: [\n")
+    machine.run("kill", "-9", machine.daemon())
+    kernel.eventually(lambda: int(machine.show("dixisd.service", "NRestarts")) > 1, "it fails to start", 30)
+    assert set(pids) <= set(machine.pids())
     machine.dpkg("apt-get", "purge", "--yes", "dixis")
+    assert not set(pids) & set(machine.pids())
     assert machine.package_status() in ("", "not-installed ")
     left = {path for path in machine.files() - machine.before if "dixis" in path and not path.startswith("srv/")}
     assert left == set()

@@ -93,7 +93,7 @@ def _furnish(root: Path):
 
 def _make_initrd(new: Path, root: Path, out: Path):
     tree = new / "initrd"
-    for name in ("bin", "dev", "root", "drivers"):
+    for name in ("bin", "dev", "new", "drivers"):
         (tree / name).mkdir(parents=True)
     shutil.copy(root / "bin/busybox", tree / "bin/busybox")
     shutil.copy(GUEST / "init", tree / "init")

@@ -74,8 +74,9 @@ bool receive(int socket, Notification& out) {
 }
 
 struct Shared {
-  Shared(asio::io_context& loop, int fd) : descriptor(loop, fd) {}
+  Shared(asio::io_context& loop, int number) : descriptor(loop, number), fd(number) {}
   asio::posix::stream_descriptor descriptor;
+  int fd;
   std::function<void(const Notification&)> on_message{};
 };
 
@@ -103,6 +104,7 @@ class BoundSocket : public NotifySocket {
     shared_->descriptor.close(ignored);
     ::unlink(file_.c_str());
   }
+  int descriptor() const override { return shared_->fd; }
   BoundSocket(const BoundSocket&) = delete;
   BoundSocket& operator=(const BoundSocket&) = delete;
 
@@ -136,8 +138,8 @@ Result<UniqueFd> bind_at(const fs::path& file, uid_t uid, gid_t gid) {
 
 Result<std::unique_ptr<NotifySocket>> NotifySocket::open(
     asio::io_context& loop, const fs::path& file, uid_t uid, gid_t gid,
-    std::function<void(const Notification&)> on_message) {
-  auto socket = bind_at(file, uid, gid);
+    std::function<void(const Notification&)> on_message, UniqueFd kept) {
+  auto socket = kept ? Result<UniqueFd>(std::move(kept)) : bind_at(file, uid, gid);
   if (!socket) return socket.error();
   const auto shared = std::make_shared<Shared>(loop, socket->release());
   shared->on_message = std::move(on_message);

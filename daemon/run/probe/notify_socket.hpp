@@ -11,6 +11,7 @@
 #include <boost/asio.hpp>
 
 #include "common/result.hpp"
+#include "daemon/sys/fd.hpp"
 
 namespace dixis {
 
@@ -26,11 +27,14 @@ struct Notification {
 class NotifySocket {
  public:
   /// `owner`: the app's uid and gid may write to it, others may not. A socket that is there already
-  /// is replaced. `on_message` is called on the loop's thread.
+  /// is replaced; or is this one, where a predecessor of the daemon has `kept` it. `on_message` is
+  /// called on the loop's thread.
   static Result<std::unique_ptr<NotifySocket>> open(
       boost::asio::io_context& loop, const std::filesystem::path& file, uid_t uid, gid_t gid,
-      std::function<void(const Notification&)> on_message);
+      std::function<void(const Notification&)> on_message, UniqueFd kept);
   virtual ~NotifySocket() = default;
+
+  virtual int descriptor() const = 0;
 };
 
 /// RUNTIME/notify/APP-INSTANCE-GENERATION

@@ -30,6 +30,16 @@ struct ReloadParameters {
 };
 BOOST_DESCRIBE_STRUCT(ReloadParameters, (), (targets, wait, or_restart, operation))
 
+struct ScaleParameters {
+  std::string app{};
+  std::int64_t instances{};
+  std::optional<bool> wait{};
+  std::optional<std::string> operation{};
+};
+BOOST_DESCRIBE_STRUCT(ScaleParameters, (), (app, instances, wait, operation))
+
+constexpr std::int64_t kMostInstances = 1000;
+
 }  // namespace
 
 Task<varlink::Reply> start(CallContext context) {
@@ -101,6 +111,22 @@ Task<varlink::Reply> reload(CallContext context) {
   auto caller = context.caller("reload", parameters.operation.value_or(""));
   auto operation = context.supervisor.reload(
       parameters.targets, parameters.or_restart.value_or(false), std::move(caller));
+  co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
+}
+
+Task<varlink::Reply> scale(CallContext context) {
+  ScaleParameters parameters;
+  if (const auto wrong = read_parameters(context.call.parameters, parameters)) {
+    co_return invalid_parameter(*wrong);
+  }
+  if (parameters.instances < 1 || parameters.instances > kMostInstances) {
+    co_return invalid_parameter("instances");
+  }
+  if (auto refused = refuse_verb(context.supervisor, {parameters.app})) co_return *refused;
+  if (!context.supervisor.is_app(parameters.app)) co_return invalid_parameter("app");
+  auto operation =
+      context.supervisor.scale(parameters.app, static_cast<std::uint32_t>(parameters.instances),
+                               context.caller("scale", parameters.operation.value_or("")));
   co_return co_await follow(context, std::move(operation), parameters.wait.value_or(true));
 }
 

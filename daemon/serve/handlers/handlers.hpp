@@ -24,6 +24,7 @@ Task<varlink::Reply> start(CallContext context);
 Task<varlink::Reply> stop(CallContext context);
 Task<varlink::Reply> restart(CallContext context);
 Task<varlink::Reply> reload(CallContext context);
+Task<varlink::Reply> scale(CallContext context);
 
 // operation.cpp
 Task<varlink::Reply> follow_operation(CallContext context);

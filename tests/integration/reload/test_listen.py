@@ -139,6 +139,7 @@ def test_a_node_server_behind_npm_is_told_why(make_daemon, site):
     done = daemon.ctl("start", "web", expect=1)
     said = done.stdout + done.stderr
     assert "a program in between (npm, another Node) has closed it" in said
+    kernel.eventually(lambda: daemon.row("web")["last_death"], "its end is noted")
     assert daemon.row("web")["last_death"]["cause"] == "adopter"
 
 
@@ -285,3 +286,38 @@ def test_a_reload_of_two_instances_never_falls_below_two(make_daemon, site, para
         over.set()
         watching.join()
     assert clients.failures == [] and min(fewest) == 2
+
+
+def test_scaling_loses_no_request_and_outlives_the_daemon(make_daemon, site):
+    daemon = make_daemon({"web": site.app(instances=2)}).start()
+    daemon.ctl("start", "web")
+    with Clients(site.port, 8) as clients:
+        for number in (4, 1, 3):
+            clients.await_answers(20)
+            done = daemon.ctl("scale", "web", str(number))
+            assert f"to {number}" in done.stdout
+            assert [row["state"] for row in daemon.rows()] == ["online"] * number
+            assert len(daemon.processes()) == number
+        clients.await_answers(20)
+    assert clients.failures == []
+    daemon.kill()
+    daemon.restart()
+    assert len(daemon.rows()) == 3 and len(daemon.processes()) == 3
+    daemon.ctl("load")
+    assert len(daemon.rows()) == 3
+    daemon.configure({"web": site.app(instances=1)})  # the configuration's latest word
+    daemon.ctl("load")
+    assert len(daemon.rows()) == 1
+
+
+def test_what_shares_a_port_of_its_own_is_not_scaled(make_daemon, site):
+    app = site.app()
+    del app["listen"]
+    daemon = make_daemon({"web": app}).start()
+    daemon.ctl("start", "web")
+    done = daemon.ctl("scale", "web", "2", expect=1)
+    assert "would all bind port" in done.stdout + done.stderr
+    assert len(daemon.rows()) == 1
+    for words in (["web"], ["web", "0"], ["web", "many"]):
+        daemon.ctl("scale", *words, expect=2)
+    daemon.ctl("scale", "nobody", "2", expect=3)

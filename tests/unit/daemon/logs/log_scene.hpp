@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <sys/ioctl.h>
 #include <thread>
@@ -80,6 +81,32 @@ struct Scene {
   Worker worker;
   std::optional<Capture> capture;
 };
+
+/// What gap lines count, and the log without them.
+struct Gaps {
+  std::uint64_t lines = 0;
+  std::uint64_t bytes = 0;
+  std::string why{};  ///< of the last one
+  std::string rest{};
+};
+
+inline Gaps take_gaps(const std::string& log) {
+  Gaps gaps;
+  std::istringstream in(log);
+  for (std::string line; std::getline(in, line);) {
+    unsigned long lines = 0;
+    unsigned long bytes = 0;
+    if (std::sscanf(line.c_str(), "[dixis] %lu lines (%lu bytes) were lost between ", &lines,
+                    &bytes) != 2) {
+      gaps.rest += line + "\n";
+      continue;
+    }
+    gaps.lines += lines;
+    gaps.bytes += bytes;
+    gaps.why = line.substr(line.rfind(": ") + 2);
+  }
+  return gaps;
+}
 
 /// The rotated files of a log, in order.
 inline std::vector<KeptLog> rotated_of(const std::filesystem::path& log) {

@@ -1,7 +1,8 @@
 #include "daemon/run/death_cause.hpp"
 
-#include <catch2/catch.hpp>
 #include <csignal>
+
+#include <catch2/catch.hpp>
 
 #include "common/death.hpp"
 #include "daemon/run/strangers.hpp"
@@ -93,7 +94,8 @@ TEST_CASE("faults and signals to oneself are one's own", "[cause]") {
   one.at_ms = kEnd;
   one.target_process = kLeader;
   aborting.seen.note(one);
-  CHECK(aborting.killed_by("SIGABRT").found().message == "killed by SIGABRT, which it raised itself");
+  CHECK(aborting.killed_by("SIGABRT").found().message ==
+        "killed by SIGABRT, which it raised itself");
 }
 
 TEST_CASE("the kernel's own kill is the kernel's", "[cause]") {
@@ -121,13 +123,31 @@ TEST_CASE("out of memory: whose", "[cause]") {
 TEST_CASE("a wrapper's 137 is its child's kill, if that was seen", "[cause]") {
   const auto seen = Scene().exited_with(137).sent(SIGKILL, 0, kEnd - 10, 101).found();
   CHECK(seen.cause == Cause::signal_from);
-  CHECK(seen.message ==
-        "exited with 137: a shell or wrapper reports that its child got SIGKILL, sent by sh (pid 7, "
-        "uid 1001, /usr/bin/dash), child of cron (pid 4), systemd (pid 1): it went to its child "
-        "node (pid 101)");
+  CHECK(
+      seen.message ==
+      "exited with 137: a shell or wrapper reports that its child got SIGKILL, sent by sh (pid 7, "
+      "uid 1001, /usr/bin/dash), child of cron (pid 4), systemd (pid 1): it went to its child "
+      "node (pid 101)");
   CHECK(Scene().exited_with(137).found().message ==
         "exited with 137: a shell or wrapper reports that its child got SIGKILL");
-  CHECK(Scene().exited_with(137).sent(SIGKILL, 0, kEnd - 60'000, 101).found().cause == Cause::itself);
+  CHECK(Scene().exited_with(137).sent(SIGKILL, 0, kEnd - 60'000, 101).found().cause ==
+        Cause::itself);
+}
+
+TEST_CASE("a child that was gone is known by what its parent was told", "[cause]") {
+  Scene scene;
+  SeenSignal kill;
+  kill.sent = {7, "kill", SIGKILL, 0, 101, "node"};
+  kill.at_ms = kEnd - 10;
+  scene.seen.note(kill);
+  CHECK(Scene(scene).exited_with(137).found().cause == Cause::itself);  // it may be anybody's
+  SeenSignal report;
+  report.sent = {101, "node", SIGCHLD, 2, kLeader, "sh"};
+  report.at_ms = kEnd - 9;
+  scene.seen.note(report);
+  const auto death = scene.exited_with(137).found();
+  CHECK(death.cause == Cause::signal_from);
+  CHECK(death.sender->pid == 7);
 }
 
 TEST_CASE("an exit after somebody's stop signal says so", "[cause]") {
@@ -164,7 +184,8 @@ TEST_CASE("strangers in an app's tree", "[strangers]") {
   CHECK(why_stranger({"/var/www/shopping/x", false, ""}, home));
   CHECK(*why_stranger({"/tmp/docker-daemon", false, "/tmp"}, home) ==
         "it lies in /tmp, which everybody may write to");
-  CHECK(*why_stranger({"/usr/bin/node", true, ""}, home) == "its executable was deleted or replaced");
+  CHECK(*why_stranger({"/usr/bin/node", true, ""}, home) ==
+        "its executable was deleted or replaced");
   CHECK(*why_stranger({"/memfd:x", true, ""}, home) == "it runs from memory, without a file");
   CHECK(*why_stranger({"/usr/bin/curl", false, ""}, home) ==
         "it is neither the app's interpreter nor in its directory");

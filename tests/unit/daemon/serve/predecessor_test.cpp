@@ -2,7 +2,14 @@
 
 #include <catch2/catch.hpp>
 
-using dixis::explain_predecessor;
+namespace {
+
+std::optional<std::string> explain_predecessor(const std::string& lock,
+                                               const std::string& service_end) {
+  return dixis::explain_predecessor(lock, service_end, std::nullopt);
+}
+
+}  // namespace
 
 TEST_CASE("A predecessor that ended as it should have is not explained", "[predecessor]") {
   CHECK_FALSE(explain_predecessor("", ""));
@@ -28,4 +35,17 @@ TEST_CASE("How a predecessor ended is told as far as it is known", "[predecessor
         "a dixisd before this one exited with 7: its configuration was invalid");
   CHECK(explain_predecessor("", "resources  ") ==
         "a dixisd before this one could not be run by systemd: resources");
+}
+
+TEST_CASE("What the kernel says of a predecessor's end counts more than the signal",
+          "[predecessor]") {
+  dixis::OomKill kill;
+  const auto told = [&] {
+    return dixis::explain_predecessor("123 then", "signal killed KILL", kill).value_or("");
+  };
+  const std::string who =
+      "the dixisd before this one (pid 123, started at then) was killed by the kernel: ";
+  CHECK(told() == who + "the machine was out of memory");
+  kill.limit_of = "/system.slice/dixisd.service";
+  CHECK(told() == who + "out of memory, the limit of /system.slice/dixisd.service was reached");
 }

@@ -1,7 +1,8 @@
 #include "daemon/sys/cgroup.hpp"
 
-#include <catch2/catch.hpp>
 #include <unistd.h>
+
+#include <catch2/catch.hpp>
 
 #include "daemon/sys/core_file.hpp"
 #include "daemon/sys/sender.hpp"
@@ -17,7 +18,8 @@ TEST_CASE("the path of a process's group of version 2", "[cgroup]") {
 }
 
 TEST_CASE("numbers by their key", "[cgroup]") {
-  constexpr std::string_view kEvents = "low 0\nhigh 2\nmax 31\noom 1\noom_kill 3\noom_group_kill 0\n";
+  constexpr std::string_view kEvents =
+      "low 0\nhigh 2\nmax 31\noom 1\noom_kill 3\noom_group_kill 0\n";
   CHECK(keyed_number(kEvents, "oom_kill") == 3);
   CHECK(keyed_number(kEvents, "oom") == 1);
   CHECK(keyed_number("usage_usec 18446744073709551615\n", "usage_usec") == 18446744073709551615U);
@@ -33,8 +35,10 @@ TEST_CASE("a group that is gone has nobody in it", "[cgroup]") {
 }
 
 TEST_CASE("where a core is, no further than the pattern tells", "[core]") {
-  CHECK(core_words("core\n", false, 7, "/srv") == "the core is core in its working directory, /srv at its start");
-  CHECK(core_words("core", true, 7, "/srv") == "the core is core.7 in its working directory, /srv at its start");
+  CHECK(core_words("core\n", false, 7, "/srv") ==
+        "the core is core in its working directory, /srv at its start");
+  CHECK(core_words("core", true, 7, "/srv") ==
+        "the core is core.7 in its working directory, /srv at its start");
   CHECK(core_words("/var/crash/%p%%", true, 7, "/srv") == "the core is /var/crash/7%");
   CHECK(core_words("/var/crash/%e.%p", false, 7, "/") ==
         "the core is named after '/var/crash/%e.%p' (core(5))");

@@ -29,7 +29,8 @@ TEST_CASE("a kill because the machine has no memory left", "[oom]") {
 
 TEST_CASE("other records are none", "[oom]") {
   for (const std::string_view record :
-       {"", "6,1,1,-", "6,1,1,-;usb 1-1: new device", "6,1,x,-;oom-kill:constraint=A,task=a,pid=1,uid=0",
+       {"", "6,1,1,-", "6,1,1,-;usb 1-1: new device",
+        "6,1,x,-;oom-kill:constraint=A,task=a,pid=1,uid=0",
         "6,1,1,-;oom-kill:constraint=CONSTRAINT_NONE,task=a,pid=x,uid=0",
         "6,1,1,-;said oom-kill:constraint=A,task=a,pid=1,uid=0"}) {
     CAPTURE(record);

@@ -293,3 +293,25 @@ TEST_CASE("many children can wait at their gates at once", "[sys][spawn]") {
   }
   CHECK(read_from(out.read).size() == 80);
 }
+
+TEST_CASE("what is passed becomes 3, 4, …, and LISTEN_PID is the child", "[spawn]") {
+  auto first = make_pipe();
+  auto second = make_pipe();
+  auto request = command(
+      {"/bin/sh", "-c", "echo $$ $LISTEN_PID; echo one >&3; echo two >&4; ls /proc/self/fd"});
+  request.passed_fds = {first.write.get(), second.write.get()};
+  request.tell_pid = true;
+  const auto outcome = run(request);
+  first.write.reset();
+  second.write.reset();
+  CHECK(read_from(first.read) == "one\n");
+  CHECK(read_from(second.read) == "two\n");
+  std::istringstream said(outcome.output);
+  std::string pid;
+  std::string told;
+  said >> pid >> told;
+  CHECK(pid == told);
+  std::vector<std::string> open;
+  for (std::string fd; said >> fd;) open.push_back(fd);
+  CHECK(open == std::vector<std::string>{"0", "1", "2", "3", "4", "5"});  // 5: ls's own directory
+}

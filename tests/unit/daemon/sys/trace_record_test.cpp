@@ -59,7 +59,8 @@ TEST_CASE("names of processes can't forge fields", "[trace]") {
 
 TEST_CASE("the end of a thread has its status", "[trace]") {
   const auto record = parse_trace_line(
-      "              sh-600     [001] .....   31.400123: dixis_ended: (do_exit+0x0/0xb10) code=768");
+      "              sh-600     [001] .....   31.400123: dixis_ended: (do_exit+0x0/0xb10) "
+      "code=768");
   REQUIRE(record);
   const auto& ended = std::get<ThreadEnded>(record->what);
   CHECK(ended.thread == 600);
@@ -84,7 +85,8 @@ TEST_CASE("lost records are told", "[trace]") {
 
 TEST_CASE("what is torn or of another kind is nothing", "[trace]") {
   for (const std::string_view line :
-       {"", "# tracer: nop", "b-1 [000] d..1. 1.000000: signal_generate: sig=9 errno=0 code=0 comm=a",
+       {"", "# tracer: nop",
+        "b-1 [000] d..1. 1.000000: signal_generate: sig=9 errno=0 code=0 comm=a",
         "b pid=8 grp=1 res=0", "x: signal_generate: sig=9 errno=0 code=0 comm=a pid=1 grp=1 res=0",
         "b-1 [000] d..1. 1.000000: signal_deliver: sig=9 errno=0 code=0 sa_handler=0 sa_flags=0",
         "b-x [000] d..1. 1.000000: signal_generate: sig=9 errno=0 code=0 comm=a pid=1 grp=1 res=0",

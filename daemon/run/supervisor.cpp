@@ -244,10 +244,13 @@ void Supervisor::Impl::suspect_slots() {
 
 /// Whether processes with the slot's mark live without a record.
 Task<bool> Supervisor::Impl::held_back(InstancePtr instance) {
-  if (!suspects.contains(instance)) co_return false;
-  if (co_await instance->held_back()) co_return true;
-  suspects.erase(instance);
-  co_return false;
+  bool held = false;
+  if (suspects.contains(instance)) {
+    auto looking = instance->held_back();
+    held = co_await std::move(looking);
+    if (!held) suspects.erase(instance);
+  }
+  co_return held;
 }
 
 void Supervisor::Impl::begin_boot() {

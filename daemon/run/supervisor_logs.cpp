@@ -1,4 +1,5 @@
 // Where the logs of apps are, and which of their lives ended last.
+#include <algorithm>
 #include <fstream>
 
 #include <spdlog/spdlog.h>
@@ -47,11 +48,14 @@ Task<LastLives> Supervisor::last_lives(Targets targets) {
   LastLives lives;
   for (const auto& target : resolve_targets(impl_->apps, targets)) {
     const auto& instance = target.instance;
-    auto record = instance->last_record();
-    if (!record) record = co_await impl_->last_death(instance);
     const auto status = instance->status(impl_->desired_of(*instance));
+    auto death = status.last_death;
+    if (!death) {
+      auto looking = impl_->last_death(instance);
+      if (const auto record = co_await std::move(looking)) death = record->death;
+    }
     // It never died: what runs now is its last life.
-    const auto life = record ? std::optional(record->death.generation) : status.generation;
+    const auto life = death ? std::optional(death->generation) : status.generation;
     lives[status.app][status.instance] = life.value_or(0);
   }
   co_return lives;

@@ -159,7 +159,8 @@ Task<Outcome> Supervisor::Impl::resume_one(Target target, OperationRecord record
 Task<Outcome> Supervisor::Impl::resume_restart(Target target, machine::Reason reason, bool force,
                                                std::uint64_t first, Instance::Report report) {
   const auto instance = target.instance->latest();
-  if (co_await held_back(instance)) {
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
     co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
   }
   const Instance::RestartOptions options{std::move(reason), force, {}};

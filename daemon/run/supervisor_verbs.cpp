@@ -228,7 +228,8 @@ Task<Outcome> Supervisor::Impl::start_one(Target target, Caller caller, Instance
                         "ended early: a stop was asked for"};
     }
   }
-  if (co_await held_back(instance)) {
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
     instance->expect_start(false);
     co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
   }
@@ -320,7 +321,8 @@ Task<Outcome> Supervisor::Impl::restart_one(Target target, Instance::RestartOpti
                                             Instance::Report report) {
   const auto instance = target.instance->latest();
   if (leaving.contains(instance->spec().name)) co_return refused_as_leaving(instance);
-  if (co_await held_back(instance)) {
+  auto looking = held_back(instance);
+  if (const bool held = co_await std::move(looking); held) {
     co_return Outcome{instance->spec().name, instance->number(), false, instance->slot().message};
   }
   const bool joinable = !options.new_spec;

@@ -244,9 +244,9 @@ def test_a_flaw_outlives_a_crash_of_the_daemon(site):
     pid = daemon.row("web")["pid"]
     daemon.kill()
     daemon.restart()
-    kernel.eventually(lambda: daemon.row("web")["state"] == "unhealthy", "the next daemon has found it, too")
+    kernel.eventually(lambda: daemon.row("web")["build"]["stale"], "the next daemon has found it, too")
     row = daemon.row("web")
-    assert row["pid"] == pid and "it serves build AAAAAAAAAAAA" in row["message"] and row["build"]["stale"]
+    assert row["state"] == "unhealthy" and row["pid"] == pid and "it serves build AAAAAAAAAAAA" in row["message"]
     with daemon.events("web", timeout=30) as events:
         app.serves("BBBBBBBBBBBB")
         events.await_one(type="state", state="online")

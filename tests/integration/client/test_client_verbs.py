@@ -218,13 +218,6 @@ def test_usage(ctl, words):
     assert done.stderr != ""
 
 
-@pytest.mark.parametrize("verb", ["upgrade"])
-def test_not_in_this_version(ctl, verb):
-    done = ctl(verb, "frontend")
-    assert done.returncode == 1
-    assert f"{verb} is not in this version of dixis" in done.stderr
-
-
 def test_describe(ctl, serve):
     page = {"status": instance(last_death=death()), "command": ["npm", "start"],
             "resolved_command": ["/usr/bin/node", "server.js"], "cwd": "/srv/app",

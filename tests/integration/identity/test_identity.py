@@ -125,7 +125,8 @@ def own_environment(daemon, user):
     entry = pwd.getpwnam(user)
     return {
         "HOME": entry.pw_dir, "USER": user, "LOGNAME": user, "SHELL": entry.pw_shell, "PATH": PATH,
-        "LANG": "C.UTF-8", "DIXIS_APP": "web", "DIXIS_INSTANCE": "0", kernel.MARK: daemon.mark,
+        "LANG": "C.UTF-8", "DIXIS_APP": "web", "DIXIS_INSTANCE": "0",
+        "NODE_APP_INSTANCE": "0", kernel.MARK: daemon.mark,
     }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ WANTED = {
     "usr/lib/systemd/system/dixisd.service": 0o644,
     "usr/lib/systemd/system/dixisd.socket": 0o644,
     "usr/lib/systemd/system/dixis.slice": 0o644,
+    "usr/lib/systemd/catalog/dixis.catalog": 0o644,
+    "usr/lib/dixis/dixis-listen.cjs": 0o644,
     "usr/lib/sysusers.d/dixis.conf": 0o644,
     "usr/lib/tmpfiles.d/dixis.conf": 0o644,
 }

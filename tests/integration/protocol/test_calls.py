@@ -43,7 +43,6 @@ def test_ping_and_info(daemon):
         ("no.such.interface.Method", {}, f"{SERVICE}.InterfaceNotFound", {"interface": "no.such.interface"}),
         (".NoInterface", {}, f"{SERVICE}.InterfaceNotFound", None),
         ("Lits", {}, f"{SERVICE}.MethodNotFound", {"method": "gr.dixis.Supervisor.Lits"}),
-        ("Upgrade", {}, f"{SERVICE}.MethodNotImplemented", None),
         ("Subscribe", {}, f"{SERVICE}.ExpectedMore", {}),
         ("Logs", {}, f"{SERVICE}.ExpectedMore", {}),
         ("Logs", {"lines": -1}, f"{SERVICE}.InvalidParameter", {"parameter": "lines"}),

@@ -131,7 +131,8 @@ def test_200_followers_some_of_them_stopped(make_daemon, follow):
     go, done = daemon.root / "go", daemon.root / "done"
     os.mkfifo(go)
     script = f"read < {go}; exec {FIXTURES / 'chatty'} {size} {done}"
-    daemon.configure({"web": {"command": ["bash", "-c", script], "start": {"stable": "1ms"}}})
+    daemon.configure({"web": {"command": ["bash", "-c", script], "start": {"stable": "1ms"},
+                              "logs": {"max_size": "200M"}}})
     daemon.start()
     readers = [follow(daemon, "web") for _ in range(3)]
     links = [daemon.varlink(60) for _ in range(190)]

@@ -139,6 +139,7 @@ def test_a_node_server_behind_npm_is_told_why(make_daemon, site):
     done = daemon.ctl("start", "web", expect=1)
     said = done.stdout + done.stderr
     assert "a program in between (npm, another Node) has closed it" in said
+    kernel.eventually(lambda: daemon.row("web")["last_death"], "its end is noted")
     assert daemon.row("web")["last_death"]["cause"] == "adopter"
 
 

@@ -60,7 +60,8 @@ def test_a_broken_build_never_sees_a_request(make_daemon, site, broken):
     assert "not reloaded" in said and f"the old process goes on (pid {old[0]})" in said
     assert BROKEN[broken] in said, said
     assert clients.failures == [] and {answer.build for answer in clients.answers} == {"1"}
-    assert serving(daemon) == old and [one.pid for one in daemon.processes()] == [old[0]]
+    assert serving(daemon) == old
+    kernel.eventually(lambda: [one.pid for one in daemon.processes()] == [old[0]], "its probe has ended, too")
     site.deploy("3")
     daemon.ctl("reload", "web")
     assert serving(daemon) != old

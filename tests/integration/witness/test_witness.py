@@ -183,6 +183,7 @@ def test_strangers_are_shown_and_told_of_once(make_daemon):
     daemon.configure({"web": {"command": command, "cwd": str(home), **QUICK}})
     daemon.start()
     daemon.records("web").await_event("start")
+    kernel.eventually(lambda: any(one.comm == "miner" for one in daemon.processes()), "the stranger runs")
     with daemon.events("web") as events:
         for _ in range(2):
             tree = {one["exe"]: one for one in daemon.ctl_json("describe", "web")[0]["tree"]}

@@ -49,8 +49,4 @@ TEST_CASE("the verbs that are in this version have their method on the wire", "[
     CHECK(kInterfaceDescription.find("\nmethod " + std::string(verb.method) + "(") !=
           std::string_view::npos);
   }
-  for (const char* later : {"upgrade"}) {
-    REQUIRE(find_verb(later) != nullptr);
-    CHECK_FALSE(find_verb(later)->implemented);
-  }
 }

@@ -100,7 +100,6 @@ TEST_CASE("help shows each verb and option", "[arguments][help]") {
     }
   }
   CHECK(contains(verb_help(*find_verb("ls")), "Also called: ls status"));
-  CHECK(contains(verb_help(*find_verb("upgrade")), "It is not in this version."));
 }
 
 TEST_CASE("completions are filled in whole", "[completion]") {

@@ -92,7 +92,8 @@ TEST_CASE("a directory that isn't there isn't watched, until it is", "[log_watch
     CHECK_FALSE(follower->watched);
     fs::create_directory(logs);
     auto renewing = watch.renew(follower);
-    CHECK(co_await std::move(renewing));
+    const bool renewed = co_await std::move(renewing);
+    CHECK(renewed);
     fs::remove(logs);
     auto news = await_news(follower);
     co_await std::move(news);

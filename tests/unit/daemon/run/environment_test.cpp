@@ -30,6 +30,7 @@ TEST_CASE("an app gets its user's variables, and nothing of the daemon's", "[run
                                    {"PATH", kDefaultPath},
                                    {"DIXIS_APP", "shop"},
                                    {"DIXIS_INSTANCE", "2"},
+                                   {"NODE_APP_INSTANCE", "2"},
                                    {"DIXIS_TREE", "abc/shop/2/7@1"}});
 }
 

@@ -15,10 +15,10 @@ using namespace dixis::test;
 namespace {
 
 /// A pipe whose read end is kept; what is written to it can be read from any copy.
-struct Pipe {
+struct Ends {
   UniqueFd read;
   UniqueFd write;
-  Pipe() {
+  Ends() {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("no pipe");
     read.reset(ends[0]);
@@ -81,7 +81,7 @@ TEST_CASE("names have eight bytes and tell keys apart", "[keeper]") {
 
 TEST_CASE("what is kept outlives who put it, and goes when it is forgotten", "[keeper]") {
   Keeper keeper;
-  Pipe pipe;
+  Ends pipe;
   keeper.put("a", pipe.read.get());
   pipe.read.reset();
   const auto copy = keeper.find("a");
@@ -95,8 +95,8 @@ TEST_CASE("what is kept outlives who put it, and goes when it is forgotten", "[k
 }
 
 TEST_CASE("what a predecessor kept is found by its key, or dropped", "[keeper]") {
-  Pipe wanted;
-  Pipe unwanted;
+  Ends wanted;
+  Ends unwanted;
   std::vector<NamedFd> kept;
   kept.push_back({Keeper::name_of("wanted"), std::move(wanted.read)});
   kept.push_back({Keeper::name_of("unwanted"), std::move(unwanted.read)});
@@ -114,10 +114,10 @@ TEST_CASE("systemd's store gets no more than it can bear, and sockets have room 
           "[keeper]") {
   Manager systemd;
   asio::io_context io;
-  ServiceManager manager(io);
+  ServiceManager manager(io, [](const std::string& what) { FAIL(what); });
   Keeper keeper;
   keeper.use_store(manager);
-  const Pipe pipe;
+  const Ends pipe;
   for (int i = 0; i < 600; ++i) keeper.put("pipe/" + std::to_string(i), pipe.read.get());
   CHECK(stored(keeper) == 384);
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -144,11 +144,11 @@ TEST_CASE("systemd's store gets no more than it can bear, and sockets have room 
 TEST_CASE("waiting for the store ends, also where nobody reads", "[keeper]") {
   const Manager systemd;
   asio::io_context io;
-  ServiceManager manager(io);
+  ServiceManager manager(io, [](const std::string& what) { FAIL(what); });
   Keeper keeper;
   keeper.use_store(manager);
   await_on(io, keeper.stored(std::chrono::hours(1)));  // nothing was put
-  const Pipe pipe;
+  const Ends pipe;
   keeper.put("a", pipe.read.get());
   await_on(io, keeper.stored(std::chrono::milliseconds(1)));
   SUCCEED();

@@ -206,5 +206,5 @@ def test_a_full_disk_carries_out_the_verb_and_says_what_is_missing(small_disk):
     assert apps == {"one": "down", "two": "down", "three": "down"}
     kill_all(daemon)
     daemon.restart()
-    assert set(states(daemon).values()) == {"stopped"}
+    kernel.eventually(lambda: set(states(daemon).values()) == {"stopped"}, "what was left of them is gone")
     daemon.ctl("stop", "all")

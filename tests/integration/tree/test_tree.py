@@ -223,7 +223,7 @@ def test_orphans_that_die_are_reaped_while_the_app_runs(make_daemon):
     daemon.start()
     daemon.ctl("start", "brood")
     file = daemon.root / "brood"
-    kernel.eventually(lambda: len(file.read_text().split()) == 8, "all were born")
+    kernel.eventually(lambda: file.exists() and len(file.read_text().split()) == 8, "all were born")
     pids = [int(pid) for pid in file.read_text().split()]
     kernel.eventually(lambda: all(kernel.proc(pid) is None for pid in pids), "dead and reaped")
     assert kernel.alive(daemon.row("brood")["pid"])

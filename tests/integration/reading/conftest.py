@@ -1,7 +1,6 @@
 """Apps that print what they are told, and followers whose lines can be awaited."""
 
 import os
-import queue
 import subprocess
 import threading
 import time
@@ -42,23 +41,27 @@ class Follower:
         )  # fmt: skip
         self.lines: list[bytes] = []
         self.said: list[bytes] = []
-        self._news: queue.Queue = queue.Queue()
+        self._news = threading.Event()
         for pipe, into in ((self.process.stdout, self.lines), (self.process.stderr, self.said)):
             threading.Thread(target=self._read, args=(pipe, into), daemon=True).start()
 
     def _read(self, pipe, into):
         for line in pipe:
             into.append(line.rstrip(b"\n"))
-            self._news.put(None)
+            self._news.set()
 
     def _await(self, into, line: bytes, timeout: float) -> list[bytes]:
         until = time.monotonic() + timeout
-        while not any(line in each for each in into):
-            try:
-                self._news.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {line!r} in {into[-10:]}; stderr: {self.said}") from None
-        return into
+        looked_at = 0  # there may be a million: each is looked at once
+        while True:
+            self._news.clear()
+            count = len(into)
+            if any(line in into[number] for number in range(looked_at, count)):
+                return into
+            looked_at = count
+            # What has come since it was cleared has set it again.
+            if not self._news.wait(max(0.0, until - time.monotonic())):
+                raise AssertionError(f"no {line!r} in {into[-10:]}; stderr: {self.said}")
 
     def await_line(self, line: str, timeout: float = 60) -> list[bytes]:
         """All lines so far, once this one is among them."""

@@ -108,8 +108,8 @@ std::string signal_words(const Death& death) {
 
 std::string itself_words(const Death& death) {
   if (death.how == How::signaled) {
-    const bool fault = std::find(kFaults.begin(), kFaults.end(), death.signal.value_or("")) !=
-                       kFaults.end();
+    const bool fault =
+        std::find(kFaults.begin(), kFaults.end(), death.signal.value_or("")) != kFaults.end();
     const std::string by = fault ? ", a fault of its own" : ", which it raised itself";
     return with_detail(how_words(death) + by, death);
   }

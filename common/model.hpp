@@ -197,7 +197,7 @@ struct Description {
   std::optional<DeathRecord> death{};         ///< the last one, with what is known around it
   std::vector<std::string> after{};
   std::vector<std::string> tags{};
-  std::string memory_source{};  ///< "tree" (sum of its processes) or "cgroup"
+  std::string memory_source{};          ///< "tree" (sum of its processes) or "cgroup"
   std::optional<std::string> cgroup{};  ///< its directory; null: it has none of its own
   std::vector<std::string> limits{};    ///< "memory 1G", with what is wrong where it isn't in force
 };

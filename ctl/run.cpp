@@ -20,27 +20,13 @@ struct Entry {
 };
 
 constexpr std::array kEntries{
-    Entry{"list", list},
-    Entry{"describe", describe},
-    Entry{"start", start},
-    Entry{"stop", stop},
-    Entry{"restart", restart},
-    Entry{"reload", reload},
-    Entry{"scale", scale},
-    Entry{"add", add},
-    Entry{"remove", remove},
-    Entry{"ping", ping},
-    Entry{"events", events},
-    Entry{"signal", send_signal},
-    Entry{"check", check},
-    Entry{"load", load},
-    Entry{"upgrade", upgrade},
-    Entry{"why", why},
-    Entry{"probe", probe},
-    Entry{"logs", logs},
-    Entry{"flush", flush},
-    Entry{"version", version},
-    Entry{"completion", completion},
+    Entry{"list", list},   Entry{"describe", describe}, Entry{"start", start},
+    Entry{"stop", stop},   Entry{"restart", restart},   Entry{"reload", reload},
+    Entry{"scale", scale}, Entry{"add", add},           Entry{"remove", remove},
+    Entry{"ping", ping},   Entry{"events", events},     Entry{"signal", send_signal},
+    Entry{"check", check}, Entry{"load", load},         Entry{"upgrade", upgrade},
+    Entry{"why", why},     Entry{"probe", probe},       Entry{"logs", logs},
+    Entry{"flush", flush}, Entry{"version", version},   Entry{"completion", completion},
 };
 
 Answer<ExitCode> not_in_this_version(const Verb& verb) {

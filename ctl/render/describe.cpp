@@ -139,7 +139,8 @@ void add_tree(Page& page, const Description& description) {
     if (process.cpu_percent) line += "  " + percent_words(*process.cpu_percent);
     if (process.user) line += "  " + *process.user;
     line += "  " + process.command;
-    if (process.exe && !process.command.starts_with(*process.exe)) line += "  [" + *process.exe + "]";
+    if (process.exe && !process.command.starts_with(*process.exe))
+      line += "  [" + *process.exe + "]";
     lines.push_back(line);
     if (process.stranger) lines.push_back(indent + "  STRANGER: " + *process.stranger);
   }

@@ -37,9 +37,11 @@ struct Capture::Impl {
   std::shared_ptr<Carrier> carrier;
   std::map<std::pair<LogSource, LogStream>, std::weak_ptr<LogPipe>> pipes{};
 
+  /// `fresh`: nobody has written to it yet.
   void follow(const LogSource& source, LogStream stream, const LogSettings& settings,
-              UniqueFd read_end) {
+              UniqueFd read_end, bool fresh = false) {
     auto pipe = std::make_shared<LogPipe>(std::move(read_end), source, stream);
+    if (fresh) carrier->expect(pipe, settings);
     std::erase_if(pipes, [](const auto& entry) { return entry.second.expired(); });
     pipes[{source, stream}] = pipe;
     asio::post(worker.context(), [carrier = carrier, pipe = std::move(pipe), settings] {
@@ -76,8 +78,8 @@ Result<CaptureEnds> Capture::open(const LogSource& source, const LogSettings& se
   if (!out) return out.error();
   auto err = make_app_pipe();
   if (!err) return err.error();
-  impl_->follow(source, LogStream::out, settings, std::move(out->read_end));
-  impl_->follow(source, LogStream::err, settings, std::move(err->read_end));
+  impl_->follow(source, LogStream::out, settings, std::move(out->read_end), true);
+  impl_->follow(source, LogStream::err, settings, std::move(err->read_end), true);
   return CaptureEnds{std::move(out->app_end), std::move(err->app_end)};
 }
 

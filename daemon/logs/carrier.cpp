@@ -108,15 +108,25 @@ void Carrier::release(const std::shared_ptr<LogFile>& file) {
   files_.erase(file->path());
 }
 
+void Carrier::expect(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings) {
+  pipe->report_to(std::make_shared<Losses>(), settings.when_full);
+  relief_.add(pipe);
+}
+
 void Carrier::follow(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings) {
   const Working working(*this);
+  const auto expected = pipe->losses();
   const auto stream = std::make_shared<Stream>();
   stream->pipe = pipe;
   const auto id = next_id_++;
   streams_[id] = stream;
   attach(*stream, settings);
-  pipe->take_written(tools_.lens, tools_.intent);
-  relief_.add(pipe);
+  if (expected) {
+    stream->file->losses()->add(expected->owed());
+  } else {
+    pipe->take_written(tools_.lens, tools_.intent);
+    relief_.add(pipe);
+  }
   stream->file->prepare();  // a failure shows at the first byte, or not at all
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;  // a line that isn't whole yet must not wake it for ever

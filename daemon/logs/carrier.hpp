@@ -19,7 +19,7 @@
 
 namespace dixis {
 
-/// The part of Capture that lives on the log worker: all its calls come from there.
+/// The part of Capture that lives on the log worker: all its calls but expect() come from there.
 class Carrier : public std::enable_shared_from_this<Carrier> {
  public:
   /// `directory`: of the logs. `intent`: see intent.hpp.
@@ -28,6 +28,10 @@ class Carrier : public std::enable_shared_from_this<Carrier> {
 
   /// Makes right what a killed predecessor was doing, and begins.
   void begin();
+
+  /// A pipe that nobody has written to will be followed: until then, which is long where the disk
+  /// hangs, it is relieved. Any thread.
+  void expect(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings);
 
   /// Carries from the pipe until its last writer is gone.
   void follow(const std::shared_ptr<LogPipe>& pipe, const LogSettings& settings);

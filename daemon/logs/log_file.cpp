@@ -162,7 +162,7 @@ LogFile::Piece LogFile::piece_of(const LogPipe& pipe, std::span<const char> byte
   const bool fits = first_line(bytes) <= room() || end_ == 0;
   const bool endless = !at_line_start && room() == 0 && end_ > settings_.max_size + kPipeBytes;
   if (endless || (at_line_start && end_ > 0 && (!fits || too_old()))) rotate();
-  if (line_open_ && at_line_start) piece.own = "\n";
+  if (line_open_ && at_line_start) piece.own.push_back('\n');
   if (!piece.told.empty()) piece.own += gap_line(piece.told);
   if (text) {
     shape_text(piece, pipe, bytes, at_line_start);

@@ -66,6 +66,11 @@ void LogPipe::report_to(std::shared_ptr<Losses> losses, LogSettings::WhenFull wh
   may_drop_ = when_full == LogSettings::WhenFull::drop;
 }
 
+std::shared_ptr<Losses> LogPipe::losses() const {
+  const std::lock_guard lock(mutex_);
+  return losses_;
+}
+
 std::size_t LogPipe::look(const PipeLens& lens, std::span<char> into) {
   const std::lock_guard lock(mutex_);
   lose_in_flight(into.first(std::min(in_flight_, into.size())));

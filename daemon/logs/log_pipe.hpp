@@ -45,6 +45,8 @@ class LogPipe {
 
   /// Where its losses are counted, and whether it may drop.
   void report_to(std::shared_ptr<Losses> losses, LogSettings::WhenFull when_full);
+  /// Where they are counted; null before report_to().
+  std::shared_ptr<Losses> losses() const;
 
   // --- by the worker ------------------------------------------------------------------------
 

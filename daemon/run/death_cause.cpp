@@ -115,7 +115,10 @@ class CauseFinder {
   void out_of_own_memory() {
     death_.cause = Cause::oom_app;
     if (ended_.memory != nullptr) {
-      death_.detail = oom_words(*ended_.memory, ended_.memory->kills());
+      death_.detail =
+          oom_words(*ended_.memory,
+                    // The kernel's log told of one; the counter may have gone with its group.
+                    std::max<std::uint64_t>(1, ended_.memory->kills()));
     }
   }
 

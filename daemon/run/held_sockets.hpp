@@ -66,7 +66,7 @@ class HeldSockets {
   Task<void> remove_files(std::vector<std::string> paths);
 
   Worker& slow_worker_;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
-  Keeper& keeper_;      // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  Keeper& keeper_;       // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
   Throttle turns_{1};
   std::map<std::string, std::vector<Held>> apps_;
 };

@@ -1,4 +1,5 @@
 // Where the logs of apps are, and which of their lives ended last.
+#include <algorithm>
 #include <fstream>
 
 #include <spdlog/spdlog.h>

@@ -30,8 +30,8 @@ Result<void> start_listening(int socket);
 /// TCP: connections are refused from now on, and the address stays ours. Unix: the same, for good.
 void stop_listening(int socket);
 
-/// The inode of the other end of our TCP connection, once somebody on this machine has taken it from
-/// its queue; 0 until then (sock_diag(7)).
+/// The inode of the other end of our TCP connection, once somebody on this machine has taken it
+/// from its queue; 0 until then (sock_diag(7)).
 std::uint64_t accepted_inode(int socket);
 
 std::uint64_t socket_inode(int socket);

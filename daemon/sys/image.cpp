@@ -49,7 +49,7 @@ Result<UniqueFd> open_image(const std::filesystem::path& file) {
 
 Result<UniqueFd> open_own_image() {
   UniqueFd fd(::open(kOwnImage, O_RDONLY | O_CLOEXEC));
-  if (!fd) return errno_error(std::string("cannot open ") + kOwnImage, errno);
+  if (!fd) return errno_error("cannot open the own image, /proc/self/exe", errno);
   return fd;
 }
 

@@ -45,7 +45,12 @@ def by_hand(apps: int, runs: int, note) -> tuple[list[float], list[float]]:
 
 def under_systemd(apps: int, runs: int, note) -> list[float]:
     """kill -9, and systemd starts the next one (RestartSec=100ms). Empty: no container can be made here."""
-    from conftest import Machine, reason_not_to_run
+    from container import Container
+    from lib.daemon import BUILD, SOURCE
+    from supervised import Supervised, reason_not_to_run
+
+    class Machine(Supervised, Container):
+        pass
 
     if reason := reason_not_to_run():
         note(f"not under systemd: {reason}")
@@ -54,7 +59,7 @@ def under_systemd(apps: int, runs: int, note) -> list[float]:
     try:
         machine.boot()
         machine.configure({f"sleeper-{n}": SLEEPER for n in range(apps)})
-        machine.install()
+        machine.run(SOURCE / "systemd/install", "--build", BUILD, timeout=300)
         kernel.eventually(
             lambda: all(row["state"] == "online" for row in json.loads(machine.ctl("--json", "list").stdout)),
             "all are online", 300, every=1,

@@ -92,6 +92,7 @@ def test_4_a_port_that_is_held(shop, port, holder):
         if listens:
             held.listen()
         daemon.start()
+        kernel.eventually(lambda: daemon.row("frontend")["state"] == "backoff", "the start at boot has failed")
         with daemon.events("frontend", timeout=60) as events:
             begun = time.monotonic()
             done = daemon.ctl("start", "frontend", timeout=60, expect=1)

@@ -59,16 +59,6 @@ def test_each_generation_lives_in_a_scope_of_its_own(machine):
             assert f"/dixis.slice/{scope}" in cgroup.read()
 
 
-def oom_score(pid: int) -> int:
-    with open(f"/proc/{pid}/oom_score_adj") as file:
-        return int(file.read())
-
-
-def test_the_kernel_prefers_any_app_to_the_daemon(machine):
-    assert oom_score(outer(machine, machine.daemon())) == -900
-    assert oom_score(outer(machine, machine.row("web")["pid"])) == 0
-
-
 def test_apps_inherit_nothing_from_the_service(machine):
     pid = outer(machine, machine.row("web")["pid"])
     with open(f"/proc/{pid}/environ") as environ:

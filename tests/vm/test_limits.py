@@ -74,6 +74,6 @@ def test_the_machine_out_of_memory(machine):
                       bystander=machine.recorder("bystander")):  # fmt: skip
         machine.await_online("bystander")
         pid = machine.row("bystander")["pid"]
-        death = machine.await_death("glutton", 1, limit=120)
+        death = machine.await_death("glutton", 1, limit=240)
         assert (death["signal"], death["cause"]) == ("SIGKILL", "oom_machine")
         assert machine.row("bystander")["pid"] == pid

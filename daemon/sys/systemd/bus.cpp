@@ -234,8 +234,8 @@ Result<void> Bus::start_scope(const ScopeRequest& request) {
   if (done >= 0) done = sd_bus_message_read(reply.get(), "o", &job);
   // A refusal is an answer: the connection is a good one.
   if (done < 0 && sd_bus_error_is_set(&error.value) != 0 && done != -ETIMEDOUT) {
-    const bool unknown_policy = std::string_view(error.value.message).find("OOMPolicy") !=
-                                std::string_view::npos;
+    const bool unknown_policy =
+        std::string_view(error.value.message).find("OOMPolicy") != std::string_view::npos;
     if (unknown_policy && std::exchange(systemd.knows_oom_policy, false)) {
       return start_scope(request);
     }

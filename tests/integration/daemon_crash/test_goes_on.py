@@ -34,8 +34,7 @@ def test_a_backoff_goes_on_and_fires(make_daemon):
     die_into_backoff(daemon)
     daemon.kill()
     daemon.restart()
-    row = daemon.row("web")
-    assert row["restarts"] == 1 and row["last_death"]["signal"] == "SIGKILL"
+    assert daemon.row("web")["last_death"]["signal"] == "SIGKILL"
     row = kernel.eventually(lambda: (r := daemon.row("web"))["state"] == "online" and r, "it has fired", 30)
     assert (row["generation"], row["restarts"]) == (3, 2)
     assert len(daemon.records("web").all("start")) == 3

@@ -55,6 +55,7 @@ def test_reopen_after_an_external_rotation(make_daemon):
     log = daemon.log_dir / "web-out.log"
     say("one")
     shows(log, "said one\n")
+    kernel.eventually((daemon.log_dir / "web-err.log").exists, "both are open")
     log.rename(daemon.log_dir / "moved-away")
     assert daemon.ctl_json("logs", "--reopen") == {"files": 2}
     assert log.stat().st_size == 0

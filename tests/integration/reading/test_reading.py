@@ -261,7 +261,8 @@ def test_another_client_gets_errors_in_words(filled):
                 list(link.stream("Logs", given))
             assert caught.value.name == error and words in str(caught.value)
         # The connection is as good as before, and the lines are as they are told.
-        replies = list(link.stream("Logs", {"lines": 1, "stream": "out"}))
+        replies = list(link.stream("Logs", {"targets": ["web"], "lines": 1, "stream": "out"}))
     lines = [line for reply in replies for line in reply.get("lines") or []]
-    assert lines == [{"source": 0, "at_ms": (NOW + 499) * 1000, "instance": 1, "generation": 2,
+    sources = [source["app"] for reply in replies for source in reply.get("sources") or []]
+    assert lines == [{"source": sources.index("web"), "at_ms": (NOW + 499) * 1000, "instance": 1, "generation": 2,
                       "from_dixis": False, "text": "line 499\n", "base64": None}]  # fmt: skip

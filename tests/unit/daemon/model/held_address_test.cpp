@@ -16,7 +16,8 @@ TEST_CASE("addresses of held sockets", "[listen]") {
   }
   CHECK(to_text(*parse_held_address("3000")) == "[::]:3000");
   CHECK(to_text(*parse_held_address("localhost:3000")) == "127.0.0.1:3000");
-  for (const char* text : {"shop.example:80", "unix:run/x", "unix:/", "127.0.0.1", "::1:3000", ""}) {
+  for (const char* text :
+       {"shop.example:80", "unix:run/x", "unix:/", "127.0.0.1", "::1:3000", ""}) {
     INFO(text);
     CHECK_FALSE(parse_held_address(text).has_value());
   }

@@ -93,7 +93,8 @@ TEST_CASE("the listening sockets of a process are found by their address", "[hel
   CHECK(listening_sockets_of(::getpid(), {"127.0.0.1", free_port(), ""}).empty());
 }
 
-TEST_CASE("connections go to the live sockets in turn, and what waits moves on", "[held][balancer]") {
+TEST_CASE("connections go to the live sockets in turn, and what waits moves on",
+          "[held][balancer]") {
   const SocketAddress address{"127.0.0.1", free_port(), ""};
   std::vector<UniqueFd> sockets;
   for (int i = 0; i < 3; ++i) {

@@ -297,8 +297,8 @@ TEST_CASE("many children can wait at their gates at once", "[sys][spawn]") {
 TEST_CASE("what is passed becomes 3, 4, …, and LISTEN_PID is the child", "[spawn]") {
   auto first = make_pipe();
   auto second = make_pipe();
-  auto request = command({"/bin/sh", "-c",
-                          "echo $$ $LISTEN_PID; echo one >&3; echo two >&4; ls /proc/self/fd"});
+  auto request = command(
+      {"/bin/sh", "-c", "echo $$ $LISTEN_PID; echo one >&3; echo two >&4; ls /proc/self/fd"});
   request.passed_fds = {first.write.get(), second.write.get()};
   request.tell_pid = true;
   const auto outcome = run(request);

@@ -286,7 +286,7 @@ function main(given) {
     for (const entry of adopted) {
       for (const [socket, connection] of entry.connections) {
         const at_rest = connection.responses.size === 0 && !connection.held && socket.bytesRead === connection.read;
-        if (at_rest && now - connection.since >= IDLE_MS) socket.end();
+        if (at_rest && now - connection.since >= IDLE_MS) socket.destroySoon();
       }
     }
   }

@@ -199,7 +199,7 @@ def test_purge_leaves_nothing(machine):
     pids = machine.app_pids()
     machine.write("/etc/dixis/apps.d/more.yaml", "apps: {}\n")
     machine.write("/etc/dixis/dixis.yaml", "apps: [\n")
-    machine.run("kill", "-9", machine.daemon())
+    machine.run("systemctl", "kill", "--signal=KILL", "dixisd.service")
     kernel.eventually(lambda: int(machine.show("dixisd.service", "NRestarts")) > 1, "it fails to start", 30)
     assert set(pids) <= set(machine.pids())
     machine.dpkg("apt-get", "purge", "--yes", "dixis")

@@ -1,6 +1,5 @@
 """The daemon as a service: what systemd's verbs do to it, and to its apps."""
 
-import concurrent.futures
 import json
 import signal
 import time
@@ -136,22 +135,12 @@ def test_a_loop_that_is_busy_is_not(machine, untouched, watched_closely):
     """For three times as long as the watchdog waits, there is always a next call to answer."""
     before = machine.daemon()
     until = time.monotonic() + 3
-    answered = 0
-    with machine.varlink() as link, concurrent.futures.ThreadPoolExecutor() as sender:
-
-        def ask():
-            asked = 0
-            while time.monotonic() < until:
-                for _ in range(100):
-                    link.send("Describe", {"targets": ["all"]})
-                asked += 100
-            return asked
-
-        asking = sender.submit(ask)
-        while not asking.done() or answered < asking.result():
-            link.receive()
-            answered += 1
-    assert answered > 100
+    with machine.varlink() as link:
+        for _ in range(20):
+            link.send("Describe", {"targets": ["all"]})
+        while time.monotonic() < until:
+            assert "error" not in link.receive()
+            link.send("Describe", {"targets": ["all"]})
     assert machine.daemon() == before
 
 
